@@ -1,0 +1,178 @@
+//! One node's ContentFeatures (`nodedef.cpp`, ContentFeatures::serialize). The layout is the same
+//! for every protocol version from 37 to 53; only some values differ.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::fields::{self, Field, FieldKind, Place, Walker, expect_version};
+use crate::wire::{Result, Writer};
+
+/// Names and ids in one node definition, found without copying.
+#[derive(Debug, Clone)]
+pub struct FeaturesView<'a> {
+    raw: &'a [u8],
+    name: Range<usize>,
+    /// The `u16` count and the ids after it.
+    connects_to: Range<usize>,
+    places: Vec<Place>,
+    /// Everything after the dig prediction.
+    tail: Range<usize>,
+    /// What a client assumes for the known bytes of the tail if they are missing.
+    defaults: [u8; 5],
+}
+
+impl<'a> FeaturesView<'a> {
+    /// Reads up to the last known field. A version byte that is not known is an error: such a
+    /// definition can be forwarded, but not edited.
+    pub fn parse(raw: &'a [u8]) -> Result<Self> {
+        let mut w = Walker::new(raw);
+        expect_version(&mut w.reader, 13, "version of content features")?;
+        let name = w.name(FieldKind::Name)?;
+        w.groups()?;
+        w.skip(2)?; // param type, param2 type
+        let draw_type = w.reader.u8()?;
+        w.name(FieldKind::Mesh)?;
+        w.skip(4)?; // visual scale
+        tile_count(&mut w)?;
+        tiles(&mut w, 6 + 6)?; // overlay tiles have no count of their own
+        tile_count(&mut w)?;
+        tiles(&mut w, 6)?;
+        let legacy_alpha = w.reader.u8()?;
+        w.skip(3)?; // colour
+        w.name(FieldKind::Palette)?;
+        w.skip(2)?; // waving, connect sides
+        let start = w.reader.position();
+        let count = usize::from(w.reader.u16()?);
+        w.skip(count * 2)?;
+        let connects_to = start..w.reader.position();
+        // Post effect colour, leveled, 3 × light, ground content, 6 × interaction, damage.
+        w.skip(4 + 1 + 3 + 1 + 6 + 4)?;
+        let liquid_type = w.reader.u8()?;
+        w.name(FieldKind::Reference)?; // flowing alternative
+        w.name(FieldKind::Reference)?; // source alternative
+        let viscosity = w.reader.u8()?;
+        w.skip(4)?; // renewable, range, drowning, floodable
+        for _ in 0..3 {
+            node_box(&mut w)?;
+        }
+        for _ in 0..3 {
+            w.sound()?;
+        }
+        w.skip(2)?; // legacy facedir, legacy wallmounted
+        w.name(FieldKind::Reference)?; // dig prediction
+        // What follows are single bytes by release; nothing in them is a name.
+        let tail = w.reader.position()..raw.len();
+        let alpha = alpha_from_legacy(draw_type, legacy_alpha);
+        let defaults = [LEVELED_MAX, alpha, viscosity, u8::from(liquid_type != 0), 0];
+        Ok(Self { raw, name, connects_to, places: w.places, tail, defaults })
+    }
+
+    /// The node's name; empty = clients ignore the definition.
+    pub fn name(&self) -> &'a [u8] {
+        &self.raw[self.name.clone()]
+    }
+
+    /// Content ids that the node's box connects to, resolved by the server.
+    pub fn connects_to(&self) -> impl Iterator<Item = u16> + 'a {
+        let ids = &self.raw[self.connects_to.start + 2..self.connects_to.end];
+        ids.chunks_exact(2).map(|id| u16::from_be_bytes([id[0], id[1]]))
+    }
+
+    /// Every name in the definition, in its order, empty ones included.
+    pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        fields::fields(self.raw, &self.places)
+    }
+
+    /// The definition with names replaced where `new_name` gives one. Names longer than 65 535
+    /// bytes become empty. The whole may then be longer than a `str16` holds: see
+    /// [`NodeDefs::encode`](super::NodeDefs::encode).
+    pub fn rename(&self, new_name: &mut dyn FnMut(Field<'_>) -> Option<Vec<u8>>) -> Bytes {
+        fields::replace(self.raw, &self.places, new_name)
+    }
+
+    /// Bytes after the last name: up to five known ones, by the sender's release (leveled max,
+    /// alpha mode, move resistance, liquid physics, shaded), and whatever a newer one adds.
+    pub fn tail(&self) -> &'a [u8] {
+        &self.raw[self.tail.clone()]
+    }
+
+    /// The definition with all five known bytes of the tail; `None` if it has them. Clients read
+    /// a list of nodes into one scratch record, so a definition of an older server would inherit
+    /// these values from the node before it (`nodedef.cpp` NodeDefManager::deSerialize).
+    pub fn completed(&self) -> Option<Bytes> {
+        let missing = self.defaults.get(self.tail.len()..).filter(|m| !m.is_empty())?;
+        let mut w = Writer::new();
+        w.raw(self.raw).raw(missing);
+        Some(w.finish())
+    }
+
+    /// The definition with other ids to connect to, sorted and without repeats, so that equal sets
+    /// are equal bytes. Clients only look whether an id is among them (`nodedef.cpp`
+    /// nodeboxConnects).
+    pub fn remap_connects_to(&self, map: &dyn Fn(u16) -> u16) -> Bytes {
+        let mut ids: Vec<u16> = self.connects_to().map(map).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut w = Writer::new();
+        w.raw(&self.raw[..self.connects_to.start]).u16(ids.len() as u16);
+        for id in ids {
+            w.u16(id);
+        }
+        w.raw(&self.raw[self.connects_to.end..]);
+        w.finish()
+    }
+}
+
+/// `nodedef.cpp` LEVELED_MAX.
+const LEVELED_MAX: u8 = 127;
+
+/// `nodedef.cpp` ContentFeatures::setAlphaFromLegacy.
+fn alpha_from_legacy(draw_type: u8, legacy_alpha: u8) -> u8 {
+    const BLEND: u8 = 0;
+    const CLIP: u8 = 1;
+    const OPAQUE: u8 = 2;
+    match (draw_type, legacy_alpha) {
+        (0 | 2 | 3, 255) => OPAQUE,
+        (0, _) | (_, 255) => CLIP,
+        _ => BLEND,
+    }
+}
+
+/// Clients refuse any other count.
+fn tile_count(w: &mut Walker<'_>) -> Result<()> {
+    expect_version(&mut w.reader, 6, "tile count")
+}
+
+fn tiles(w: &mut Walker<'_>, count: usize) -> Result<()> {
+    for _ in 0..count {
+        expect_version(&mut w.reader, 6, "version of a tile")?;
+        w.name(FieldKind::Texture)?;
+        w.animation()?;
+        let flags = w.reader.u16()?;
+        let has = |bit: u16| usize::from(flags & bit != 0);
+        w.skip(3 * has(8) + has(16) + has(32))?; // colour, scale, align style
+    }
+    Ok(())
+}
+
+/// `nodedef.cpp` NodeBox::serialize; clients take unknown types as regular and read no more.
+fn node_box(w: &mut Walker<'_>) -> Result<()> {
+    expect_version(&mut w.reader, 6, "version of a node box")?;
+    match w.reader.u8()? {
+        1 | 3 => boxes(w),
+        2 => w.skip(6 * 12),
+        4 => {
+            for _ in 0..15 {
+                boxes(w)?;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn boxes(w: &mut Walker<'_>) -> Result<()> {
+    let count = usize::from(w.reader.u16()?);
+    w.skip(count * 24)
+}

@@ -1,0 +1,121 @@
+//! Places in a definition that carry names.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::wire::{Reader, Result, WireError, Writer};
+
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FieldKind {
+    /// The definition's own name.
+    Name,
+    /// Name of a node or item that it refers to.
+    Reference,
+    /// Texture string; may name several files.
+    Texture,
+    /// File name of a model.
+    Mesh,
+    /// Texture string of a palette.
+    Palette,
+    /// Name of a sound: a group of files.
+    Sound,
+}
+
+/// One name in a definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// What it stands for.
+    pub kind: FieldKind,
+    /// The name, which may be empty.
+    pub value: &'a [u8],
+}
+
+/// Where a `str16` with a name lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) kind: FieldKind,
+    /// Bytes of the name, without its length.
+    pub(super) value: Range<usize>,
+}
+
+/// A reader that remembers the places it passes.
+pub(super) struct Walker<'a> {
+    pub(super) reader: Reader<'a>,
+    pub(super) places: Vec<Place>,
+}
+
+impl<'a> Walker<'a> {
+    pub(super) fn new(data: &'a [u8]) -> Self {
+        Self { reader: Reader::new(data), places: Vec::new() }
+    }
+
+    pub(super) fn name(&mut self, kind: FieldKind) -> Result<Range<usize>> {
+        let bytes = self.reader.str16()?;
+        let end = self.reader.position();
+        let value = end - bytes.len()..end;
+        self.places.push(Place { kind, value: value.clone() });
+        Ok(value)
+    }
+
+    pub(super) fn skip(&mut self, n: usize) -> Result<()> {
+        self.reader.take(n, "definition").map(drop)
+    }
+
+    /// u16 n; n × (str16 group; s16 rating).
+    pub(super) fn groups(&mut self) -> Result<()> {
+        for _ in 0..self.reader.u16()? {
+            self.reader.str16()?;
+            self.skip(2)?;
+        }
+        Ok(())
+    }
+
+    /// TILEANIM (`tileanimation.cpp`): of an unknown type clients read no more bytes.
+    pub(super) fn animation(&mut self) -> Result<()> {
+        match self.reader.u8()? {
+            1 => self.skip(8),
+            2 => self.skip(6),
+            _ => Ok(()),
+        }
+    }
+
+    /// Simple SoundSpec (`sound_spec.cpp`): name; gain; pitch; fade.
+    pub(super) fn sound(&mut self) -> Result<()> {
+        self.name(FieldKind::Sound)?;
+        self.skip(12)
+    }
+}
+
+/// The names at `places`.
+pub(super) fn fields<'a>(raw: &'a [u8], places: &'a [Place]) -> impl Iterator<Item = Field<'a>> {
+    places.iter().map(|p| Field { kind: p.kind, value: &raw[p.value.clone()] })
+}
+
+/// Copies `raw` with names replaced. A replacement that does not fit a `str16` is left out: an
+/// empty texture is better than a refused login.
+pub(super) fn replace(
+    raw: &[u8],
+    places: &[Place],
+    new_name: &mut dyn FnMut(Field<'_>) -> Option<Vec<u8>>,
+) -> Bytes {
+    let mut w = Writer::new();
+    let mut done = 0;
+    for place in places {
+        let old = Field { kind: place.kind, value: &raw[place.value.clone()] };
+        let Some(new) = new_name(old) else { continue };
+        let new = if new.len() > usize::from(u16::MAX) { &[][..] } else { &new[..] };
+        // The length lies right before the name.
+        w.raw(&raw[done..place.value.start - 2]).str16(new);
+        done = place.value.end;
+    }
+    w.raw(&raw[done..]);
+    w.finish()
+}
+
+/// Refuses version bytes that no reader accepts, and newer ones whose layout nobody knows.
+pub(super) fn expect_version(reader: &mut Reader<'_>, known: u8, what: &'static str) -> Result<()> {
+    let offset = reader.position();
+    if reader.u8()? == known { Ok(()) } else { Err(WireError::Invalid { what, offset }) }
+}

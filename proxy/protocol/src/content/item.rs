@@ -1,0 +1,190 @@
+//! One item's definition (`itemdef.cpp`, ItemDefinition::serialize).
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::fields::{self, Field, FieldKind, Place, Walker, expect_version};
+use crate::ProtocolVersion;
+use crate::wire::{Reader, Result, Writer};
+
+/// What an item stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemType {
+    /// Nothing: `unknown` and the hand.
+    None,
+    /// A node of the same name.
+    Node,
+    /// Anything that is neither.
+    Craft,
+    /// A tool.
+    Tool,
+    /// A type of a newer engine.
+    Other(u8),
+}
+
+/// Names in one item definition, found without copying.
+#[derive(Debug, Clone)]
+pub struct ItemView<'a> {
+    raw: &'a [u8],
+    item_type: ItemType,
+    name: Range<usize>,
+    places: Vec<Place>,
+    pointabilities: Option<Pointabilities>,
+    end: usize,
+}
+
+/// A string in the definition that holds names inside a string of its own.
+#[derive(Debug, Clone)]
+struct Pointabilities {
+    /// Bytes of the outer string, without its length.
+    outer: Range<usize>,
+    /// Node names, as ranges of the whole definition.
+    nodes: Vec<Place>,
+}
+
+impl<'a> ItemView<'a> {
+    /// Reads up to the last known field. A version byte that is not known is an error.
+    pub fn parse(raw: &'a [u8], version: ProtocolVersion) -> Result<Self> {
+        let mut w = Walker::new(raw);
+        expect_version(&mut w.reader, 6, "version of an item definition")?;
+        let item_type = match w.reader.u8()? {
+            0 => ItemType::None,
+            1 => ItemType::Node,
+            2 => ItemType::Craft,
+            3 => ItemType::Tool,
+            other => ItemType::Other(other),
+        };
+        let name = w.name(FieldKind::Name)?;
+        w.reader.str16()?; // description
+        image(&mut w, version)?;
+        image(&mut w, version)?;
+        w.skip(12 + 2 + 2)?; // wield scale, stack max, usable, liquids pointable
+        w.reader.str16()?; // tool capabilities hold no names
+        w.groups()?;
+        w.name(FieldKind::Reference)?; // placement prediction
+        w.sound()?;
+        w.sound()?;
+        w.skip(4)?; // range
+        w.name(FieldKind::Palette)?;
+        w.skip(4)?; // colour
+        image(&mut w, version)?;
+        image(&mut w, version)?;
+        let pointabilities = trailing(&mut w, version)?;
+        let end = w.reader.position();
+        Ok(Self { raw, item_type, name, places: w.places, pointabilities, end })
+    }
+
+    /// What the item stands for.
+    pub fn item_type(&self) -> ItemType {
+        self.item_type
+    }
+
+    /// The item's name; empty = the hand.
+    pub fn name(&self) -> &'a [u8] {
+        &self.raw[self.name.clone()]
+    }
+
+    /// Bytes after the last known field.
+    pub fn unknown(&self) -> &'a [u8] {
+        &self.raw[self.end..]
+    }
+
+    /// Every name in the definition, empty ones included; node names among what the item points
+    /// at come last.
+    pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        let inside = self.pointabilities.as_ref().map_or(&[][..], |p| &p.nodes[..]);
+        fields::fields(self.raw, &self.places).chain(fields::fields(self.raw, inside))
+    }
+
+    /// The definition with names replaced where `new_name` gives one. Names longer than 65 535
+    /// bytes become empty.
+    pub fn rename(&self, new_name: &mut dyn FnMut(Field<'_>) -> Option<Vec<u8>>) -> Bytes {
+        let Some(inside) = &self.pointabilities else {
+            return fields::replace(self.raw, &self.places, new_name);
+        };
+        // The string with names inside comes after all other names.
+        let start = inside.outer.start - 2;
+        let head = fields::replace(&self.raw[..start], &self.places, new_name);
+        let local: Vec<Place> = inside
+            .nodes
+            .iter()
+            .map(|p| Place {
+                kind: p.kind,
+                value: p.value.start - inside.outer.start..p.value.end - inside.outer.start,
+            })
+            .collect();
+        let new = fields::replace(&self.raw[inside.outer.clone()], &local, new_name);
+        let mut w = Writer::new();
+        w.raw(&head);
+        if new.len() > usize::from(u16::MAX) {
+            w.str16(&self.raw[inside.outer.clone()]);
+        } else {
+            w.str16(&new);
+        }
+        w.raw(&self.raw[inside.outer.end..]);
+        w.finish()
+    }
+}
+
+fn image(w: &mut Walker<'_>, version: ProtocolVersion) -> Result<()> {
+    w.name(FieldKind::Texture)?;
+    if version.item_image_animation() { w.animation() } else { Ok(()) }
+}
+
+/// Fields that appear by the sender's release. A group that is begun is complete.
+fn trailing(w: &mut Walker<'_>, version: ProtocolVersion) -> Result<Option<Pointabilities>> {
+    if w.reader.is_empty() {
+        return Ok(None);
+    }
+    w.reader.str16()?; // 5.4: short description
+    if version.item_place_param2_byte() {
+        if w.reader.is_empty() {
+            return Ok(None);
+        }
+        w.skip(1)?; // 5.5: place param2
+    }
+    if w.reader.is_empty() {
+        return Ok(None);
+    }
+    w.sound()?; // 5.7: use, use air
+    w.sound()?;
+    if w.reader.is_empty() {
+        return Ok(None);
+    }
+    if w.reader.bool()? {
+        w.skip(1)?; // 5.8: place param2
+    }
+    if w.reader.is_empty() {
+        return Ok(None);
+    }
+    w.skip(1 + 3)?; // 5.9: wallmounted rotate vertical, touch interaction
+    let value = w.reader.str16()?;
+    let end = w.reader.position();
+    let pointabilities = pointabilities(value, end - value.len()..end)?;
+    if w.reader.bool()? {
+        expect_version(&mut w.reader, 1, "version of wear bar colours")?;
+        w.skip(1)?;
+        let stops = usize::from(w.reader.u16()?);
+        w.skip(stops * 8)?;
+    }
+    Ok(pointabilities)
+}
+
+/// `util/pointabilities.cpp`: four maps, the first of which has node names as keys. The objects'
+/// names in the third are types of entities, which are not renamed.
+fn pointabilities(value: &[u8], outer: Range<usize>) -> Result<Option<Pointabilities>> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let mut r = Reader::new(value);
+    expect_version(&mut r, 0, "version of pointabilities")?;
+    let mut nodes = Vec::new();
+    for _ in 0..r.u32()? {
+        let name = r.str16()?;
+        let end = outer.start + r.position();
+        nodes.push(Place { kind: FieldKind::Reference, value: end - name.len()..end });
+        r.u8()?;
+    }
+    Ok(Some(Pointabilities { outer, nodes }))
+}

@@ -1,0 +1,80 @@
+//! Single object messages: `u8` command and its fields (`activeobject.h`,
+//! `content_cao.cpp` processMessage).
+
+use super::properties;
+use super::site::Site;
+use crate::wire::Reader;
+
+/// Object properties.
+pub(super) const SET_PROPERTIES: u8 = 0;
+/// Animation of the model; since 5.17 of one of its tracks.
+pub(super) const SET_ANIMATION: u8 = 6;
+/// Position, rotation and scale of one bone.
+pub const SET_BONE_POSITION: u8 = 7;
+/// Parent object, 0 to detach.
+pub const ATTACH_TO: u8 = 8;
+/// Movement factors of a player.
+pub const SET_PHYSICS_OVERRIDE: u8 = 9;
+/// An attached child.
+pub(super) const SPAWN_INFANT: u8 = 11;
+/// Speed of an animation.
+pub(super) const SET_ANIMATION_SPEED: u8 = 12;
+/// Ends an animation track; from 5.17 on, to protocol 52 and later.
+pub const STOP_ANIMATION: u8 = 13;
+
+/// Adds the places of ids in `message`, which starts at `base` in the whole message. A message
+/// that ends inside a field has none: the client drops it by itself.
+pub(super) fn sites(message: &[u8], base: usize, out: &mut Vec<Site>) {
+    match message.split_first() {
+        Some((&SET_PROPERTIES, body)) => {
+            if let Ok(Some(offset)) = properties::node_offset(body) {
+                out.push(Site::content(base + 1 + offset));
+            }
+        }
+        Some((&(ATTACH_TO | SPAWN_INFANT), body)) if body.len() >= 2 => {
+            out.push(Site::object(base + 1));
+        }
+        _ => {}
+    }
+}
+
+/// What a message sets on an object that a later backend's first messages do not overwrite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnState<'a> {
+    /// An override of the bone with this name.
+    Bone(&'a [u8]),
+    /// An animation track plays; the bytes are the track as it is written on the wire.
+    Track(&'a [u8]),
+    /// An animation track was stopped.
+    TrackStopped(&'a [u8]),
+}
+
+/// The lasting state a message sets, if any. Messages that cannot be read set nothing, as in the
+/// client, which drops them.
+pub fn own_state(message: &[u8]) -> Option<OwnState<'_>> {
+    let (command, body) = message.split_first()?;
+    let mut r = Reader::new(body);
+    match *command {
+        SET_ANIMATION => {
+            r.take(8 + 4 + 4 + 1, "animation").ok()?;
+            track(&mut r).map(OwnState::Track)
+        }
+        SET_BONE_POSITION => r.str16().ok().map(OwnState::Bone),
+        SET_ANIMATION_SPEED => {
+            r.f32().ok()?;
+            track(&mut r).map(OwnState::Track)
+        }
+        STOP_ANIMATION => track(&mut r).map(OwnState::TrackStopped),
+        _ => None,
+    }
+}
+
+/// The raw bytes of a track: number + 1, or 0 and a name.
+fn track<'a>(r: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let raw = r.remaining();
+    let start = r.position();
+    if r.u16().ok()? == 0 {
+        r.str16().ok()?;
+    }
+    raw.get(..r.position() - start)
+}
