@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Who a player is: SRP-6a as the engine computes it, the stored form of passwords, the account
+//! file, and the secrets with which the proxy itself logs in to backend servers.
+//!
+//! The crate knows nothing about messages, sockets or sessions: it takes names, passwords and
+//! byte strings and returns byte strings. SRP arithmetic costs milliseconds of processor time;
+//! async callers use [`srp::blocking`], which keeps it off the runtime's threads.
+//!
+//! ```
+//! use mesegate_auth::srp::{ClientHandshake, ServerHandshake, Verifier};
+//!
+//! let stored = Verifier::from_password("alice", b"secret");
+//! let (client, a) = ClientHandshake::start("alice", b"secret");
+//! let (server, b) = ServerHandshake::start("alice", &stored, &a)?;
+//! let m = client.respond(&stored.salt, &b)?;
+//! assert!(server.verify(&m));
+//! # Ok::<(), mesegate_auth::srp::SrpError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod accounts;
+pub mod backend_key;
+pub mod password;
+pub mod srp;
+
+pub use accounts::{Account, AccountError, DEFAULT_PRIVILEGES, SqliteAccounts};
+pub use backend_key::{BackendKey, BackendKeyError};
+pub use password::{Password, PasswordError, legacy_hash};
