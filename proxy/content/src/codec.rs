@@ -1,0 +1,107 @@
+//! Between the messages of the protocol and what is joined here.
+
+use bytes::Bytes;
+use mesegate_backend::Definitions;
+use mesegate_protocol::ProtocolVersion;
+use mesegate_protocol::content::{
+    AnnounceMedia, FeaturesView, ItemDef, ItemDefs, Media, NodeDef, NodeDefs, remap_connects_to,
+};
+use mesegate_protocol::wire::{WireError, Writer};
+
+use crate::hash::{Hash, sha1, sha1_of_parts};
+use crate::store::MediaFile;
+use crate::union::{Alias, Item, Node};
+
+type Result<T> = std::result::Result<T, WireError>;
+
+/// A complete message.
+pub(crate) fn message(command: u16, body: &[u8]) -> Bytes {
+    let mut writer = Writer::command(command);
+    writer.raw(body);
+    writer.finish()
+}
+
+/// Reads the body of a NODEDEF.
+pub(crate) fn nodes(body: &[u8], version: ProtocolVersion) -> Result<Vec<Node>> {
+    let list = NodeDefs::decode(body, version)?.nodes.into_iter();
+    Ok(list.map(|n| Node { id: n.id, name: n.name.into(), features: n.features }).collect())
+}
+
+/// Reads the body of an ITEMDEF: items and aliases.
+pub(crate) fn items(body: &[u8], version: ProtocolVersion) -> Result<(Vec<Item>, Vec<Alias>)> {
+    let defs = ItemDefs::decode(body, version)?;
+    let items = defs.items.into_iter().map(|i| Item { name: i.name.into(), raw: i.raw });
+    let aliases = defs.aliases.into_iter().map(|(alias, target)| (alias.into(), target.into()));
+    Ok((items.collect(), aliases.collect()))
+}
+
+/// Reads the body of an ANNOUNCE_MEDIA.
+pub(crate) fn announce(body: &[u8], version: ProtocolVersion) -> Result<AnnounceMedia> {
+    AnnounceMedia::decode(body, version)
+}
+
+/// A complete NODEDEF. Definitions of servers of different releases end differently, and a short
+/// one would inherit from the one before it: all get the same fields.
+pub(crate) fn node_def(nodes: &[Node], version: ProtocolVersion) -> Result<Bytes> {
+    let nodes = nodes.iter().map(|node| NodeDef {
+        id: node.id,
+        name: String::new(), // the name inside the features counts
+        features: completed(&node.features).unwrap_or_else(|| node.features.clone()),
+    });
+    NodeDefs { nodes: nodes.collect() }.encode(version)
+}
+
+fn completed(features: &Bytes) -> Option<Bytes> {
+    let longer = FeaturesView::parse(features).ok()?.completed()?;
+    u16::try_from(longer.len()).is_ok().then_some(longer)
+}
+
+/// A complete ITEMDEF.
+pub(crate) fn item_def(
+    items: &[Item],
+    aliases: &[Alias],
+    version: ProtocolVersion,
+) -> Result<Bytes> {
+    let items = items.iter().map(|item| ItemDef { name: String::new(), raw: item.raw.clone() });
+    let aliases = aliases.iter().map(|(alias, target)| (text(alias), text(target)));
+    ItemDefs { items: items.collect(), aliases: aliases.collect() }.encode(version)
+}
+
+/// A complete ANNOUNCE_MEDIA.
+pub(crate) fn announce_media(
+    media: &[MediaFile],
+    remote: &str,
+    version: ProtocolVersion,
+) -> Result<Bytes> {
+    let files = media.iter().map(|file| (file.name.clone(), file.hash)).collect();
+    AnnounceMedia { files, remote: remote.to_owned() }.encode(version)
+}
+
+/// A complete MEDIA; files are encoded already.
+pub(crate) fn media(index: u16, count: u16, files: &[(&str, Bytes)]) -> Bytes {
+    Media::encode_files(count, index, files.iter().map(|(name, data)| (*name, &data[..])))
+}
+
+/// Writes other ids into a node definition; `None` if it cannot be read.
+pub(crate) fn remap_connects(features: &Bytes, map: &dyn Fn(u16) -> u16) -> Option<Bytes> {
+    remap_connects_to(features, map).ok()
+}
+
+/// A hash over everything a server sends before CLIENT_READY. Files are put into order first: an
+/// engine announces them in the order of a hash table (`server.cpp`, sendMediaAnnouncement).
+pub fn digest(definitions: &Definitions, version: ProtocolVersion) -> Result<Hash> {
+    let mut announce = announce(&definitions.announce, version)?;
+    announce.files.sort_unstable();
+    let mut files = Vec::with_capacity(announce.files.len() * 48);
+    for (name, hash) in &announce.files {
+        files.extend_from_slice(&(name.len() as u16).to_be_bytes());
+        files.extend_from_slice(name.as_bytes());
+        files.extend_from_slice(hash);
+    }
+    let (items, nodes) = (sha1(&definitions.item_def), sha1(&definitions.node_def));
+    Ok(sha1_of_parts(&[&items, &nodes, &files, announce.remote.as_bytes()]))
+}
+
+fn text(bytes: &Bytes) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,348 @@
+//! The library: what all backends have, fetched in the background and joined for clients.
+
+mod builder;
+mod config;
+mod fetch;
+mod fetcher;
+mod pairs;
+mod server;
+mod status;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use mesegate_backend::Definitions;
+use mesegate_protocol::ProtocolVersion;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+pub use config::{LibraryConfig, ServerSpec};
+pub use status::{ServerState, ServerStatus};
+
+use crate::catalogue::Catalogue;
+use crate::codec;
+use crate::frames::FrameCache;
+use crate::store::{ContentStore, Pair};
+use pairs::{Pairs, normalise};
+use server::Server;
+
+/// Contents of servers in no use for this long are removed from disk at the next start.
+const FORGET_AFTER: Duration = Duration::from_hours(30 * 24);
+
+/// Knows what every backend has. Cloning gives another handle; when the last one is dropped, all
+/// background work ends.
+#[derive(Debug, Clone)]
+pub struct Library {
+    shared: Arc<Shared>,
+    tasks: Arc<Tasks>,
+}
+
+type Catalogues = HashMap<Pair, Arc<Catalogue>>;
+
+/// What handles and background tasks have in common.
+#[derive(Debug)]
+struct Shared {
+    config: LibraryConfig,
+    store: Arc<ContentStore>,
+    frames: Arc<FrameCache>,
+    state: Mutex<State>,
+    catalogues: ArcSwap<Catalogues>,
+    statuses: ArcSwap<Vec<ServerStatus>>,
+    /// Counts publications, of catalogues as well as of statuses.
+    revision: watch::Sender<u64>,
+    /// Asks for a look whether catalogues have to be made anew.
+    rebuild: Notify,
+    /// How many servers are fetched from at the same time.
+    slots: Semaphore,
+    /// True once what nobody needs any more was removed from disk: before, a fetch could count on
+    /// a content that is about to go.
+    pruned: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// In order of precedence.
+    servers: Vec<Server>,
+    pairs: Pairs,
+}
+
+/// Background tasks, stopped on drop.
+#[derive(Debug)]
+struct Tasks {
+    builder: JoinHandle<()>,
+    pruner: JoinHandle<()>,
+    fetchers: Mutex<HashMap<u64, JoinHandle<()>>>,
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.builder.abort();
+        self.pruner.abort();
+        let fetchers = self.fetchers.get_mut().unwrap_or_else(PoisonError::into_inner);
+        fetchers.values().for_each(JoinHandle::abort);
+    }
+}
+
+impl Library {
+    /// Starts the background work. Must be called inside a tokio runtime. Nothing is fetched
+    /// before [`set_servers`](Self::set_servers).
+    pub fn new(store: ContentStore, config: LibraryConfig) -> Self {
+        let store = Arc::new(store);
+        let remembered = store.load_pairs();
+        let pairs = Pairs::new(remembered.clone(), config.max_pairs);
+        let shared = Arc::new(Shared {
+            frames: Arc::new(FrameCache::new(store.clone(), config.frame_cache_bytes)),
+            slots: Semaphore::new(config.parallel_fetches.max(1)),
+            config,
+            store: store.clone(),
+            state: Mutex::new(State { servers: Vec::new(), pairs }),
+            catalogues: ArcSwap::default(),
+            statuses: ArcSwap::default(),
+            revision: watch::Sender::new(0),
+            rebuild: Notify::new(),
+            pruned: watch::Sender::new(false),
+        });
+        let builder = tokio::spawn(builder::run(shared.clone()));
+        let pruned = shared.clone();
+        let pruner = tokio::spawn(async move {
+            let task = tokio::task::spawn_blocking(move || {
+                let now = fetch::unix_now();
+                store.prune(|manifest| {
+                    let age = now.saturating_sub(manifest.fetched_at);
+                    let in_use = remembered.is_empty() || remembered.contains(&manifest.pair);
+                    in_use && age < FORGET_AFTER.as_secs()
+                })
+            });
+            if let Ok(result) = task.await {
+                tracing::debug!(?result, "content store tidied");
+            }
+            pruned.pruned.send_replace(true);
+        });
+        let tasks = Arc::new(Tasks { builder, pruner, fetchers: Mutex::default() });
+        Self { shared, tasks }
+    }
+
+    /// Sets which servers there are. The first is the base: it keeps its own node ids in every
+    /// catalogue. Servers that are new get a background task, those that are gone lose theirs, and
+    /// catalogues are made anew where that changes them. Must be called inside a tokio runtime.
+    pub fn set_servers(&self, specs: Vec<ServerSpec>) {
+        let mut fetchers = self.tasks.fetchers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.shared.lock();
+        let mut old: Vec<Server> = std::mem::take(&mut state.servers);
+        for spec in specs {
+            if state.servers.iter().any(|known| known.spec.name == spec.name) {
+                tracing::warn!(server = spec.name, "named twice, the second one is ignored");
+                continue;
+            }
+            let server = match old.iter().position(|known| known.spec == spec) {
+                Some(at) => old.swap_remove(at),
+                None => {
+                    let mut server = Server::new(spec);
+                    if let Some(at) = old.iter().position(|k| k.spec.name == server.spec.name) {
+                        let known = old.swap_remove(at);
+                        if let Some(task) = fetchers.remove(&known.serial) {
+                            task.abort();
+                        }
+                        server.inherit(known);
+                    }
+                    let task =
+                        fetcher::run(self.shared.clone(), server.serial, server.wake.clone());
+                    fetchers.insert(server.serial, tokio::spawn(task));
+                    server
+                }
+            };
+            state.servers.push(server);
+        }
+        for gone in old {
+            if let Some(task) = fetchers.remove(&gone.serial) {
+                task.abort();
+            }
+        }
+        self.shared.republish(&mut state);
+        drop(state);
+        self.shared.rebuild.notify_one();
+    }
+
+    /// The catalogue for clients of a version and language, as it is now.
+    ///
+    /// If the pair was not in use yet, it is fetched. Waits at most `wait` until the base server's
+    /// content is in it, but not for a base that is known to be down. If the time is over: what
+    /// there is, else the catalogue of the same version without a language, else `None`.
+    pub async fn catalogue(
+        &self,
+        version: ProtocolVersion,
+        language: &str,
+        wait: Duration,
+    ) -> Option<Arc<Catalogue>> {
+        let deadline = Instant::now() + wait;
+        let mut revision = self.shared.revision.subscribe();
+        let pair = self.shared.take_into_use(&Pair::new(version.0, normalise(language)));
+        loop {
+            revision.borrow_and_update();
+            let (found, complete) = self.shared.look_up(&pair);
+            if complete {
+                return found;
+            }
+            match timeout_at(deadline, revision.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => {
+                    let plain = || self.shared.catalogues.load().get(&pair.plain()).cloned();
+                    return found.or_else(plain);
+                }
+            }
+        }
+    }
+
+    /// The highest protocol version that every server speaks, as far as servers were ever seen.
+    pub fn network_version(&self) -> ProtocolVersion {
+        self.shared.lock().network_version()
+    }
+
+    /// One entry per server, in their order.
+    pub fn server_status(&self) -> Arc<Vec<ServerStatus>> {
+        self.shared.statuses.load_full()
+    }
+
+    /// A number that changes whenever catalogues or statuses do.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.revision.subscribe()
+    }
+
+    /// Tells what a server sent to a player who just entered it. If that is not what is known of
+    /// the server, it is fetched again.
+    pub fn report_definitions(
+        &self,
+        server: &str,
+        version: ProtocolVersion,
+        language: &str,
+        definitions: &Definitions,
+    ) {
+        let pair = Pair::new(version.0, normalise(language));
+        let Ok(digest) = codec::digest(definitions, version) else {
+            return;
+        };
+        let mut state = self.shared.lock();
+        let Some(server) = state.servers.iter_mut().find(|s| s.spec.name == server) else {
+            return;
+        };
+        let known = server.content.get(&pair).map(|manifest| manifest.digest);
+        if known.is_some_and(|known| known != digest) {
+            tracing::info!(server = server.spec.name, "content has changed, fetching it again");
+            server.recheck_all();
+        } else if !server.state.is_up() {
+            // It is up, whatever the last look said.
+            server.wake.notify_one();
+        }
+    }
+
+    /// True once clients of the network's version can be served.
+    pub fn ready(&self) -> bool {
+        let pair = Pair::new(self.network_version().0, "");
+        self.shared.catalogues.load().contains_key(&pair)
+    }
+
+    /// Bytes of media held in memory.
+    pub fn frame_cache_bytes(&self) -> usize {
+        self.shared.frames.bytes()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Marks a pair as used now. Returns the pair that will be kept: without the language if there
+    /// are too many in use.
+    fn take_into_use(&self, pair: &Pair) -> Pair {
+        let mut state = self.lock();
+        let network = Pair::new(state.network_version().0, "");
+        let (kept, changed) = state.pairs.touch(pair, &network, Instant::now());
+        if changed {
+            state.wake_all();
+            self.save_pairs(&state);
+            self.rebuild.notify_one();
+        }
+        kept
+    }
+
+    fn save_pairs(&self, state: &State) {
+        if let Err(error) = self.store.save_pairs(&state.pairs.by_use()) {
+            tracing::warn!(%error, "versions in use cannot be remembered");
+        }
+    }
+
+    /// The catalogue of a pair, and whether waiting cannot make it better.
+    fn look_up(&self, pair: &Pair) -> (Option<Arc<Catalogue>>, bool) {
+        let found = self.catalogues.load().get(pair).cloned();
+        let state = self.lock();
+        let base = state.servers.iter().find(|s| s.may_speak(pair.version) || s.newest.is_none());
+        let complete = match (&found, base) {
+            (_, None) => false,
+            (Some(catalogue), Some(base)) => {
+                let has_base = catalogue.servers().first() == Some(&base.spec.name);
+                let has_language = *catalogue.base_language() == pair.language;
+                (has_base && has_language) || base.state.is_known_down()
+            }
+            (None, Some(_)) => false,
+        };
+        (found, complete)
+    }
+
+    /// Publishes the statuses and follows a change of the network's version.
+    fn republish(&self, state: &mut State) {
+        let version = state.network_version().0;
+        // Not before all were read from disk: half of them could speak of another version.
+        let known = state.servers.iter().all(|server| server.loaded)
+            && state.servers.iter().any(|server| server.newest.is_some());
+        if known {
+            let network = Pair::new(version, "");
+            let (_, changed) = state.pairs.touch(&network, &network, Instant::now());
+            if changed {
+                state.wake_all();
+                self.save_pairs(state);
+                self.rebuild.notify_one();
+            }
+        }
+        let statuses: Vec<_> = state.servers.iter().map(|s| s.status(version)).collect();
+        if **self.statuses.load() == statuses {
+            return;
+        }
+        self.statuses.store(Arc::new(statuses));
+        self.revision.send_modify(|revision| *revision += 1);
+    }
+
+    /// Changes one server's entry and publishes the result. `None` if the server is gone.
+    fn update<T>(&self, serial: u64, change: impl FnOnce(&mut Server) -> T) -> Option<T> {
+        let mut state = self.lock();
+        let server = state.servers.iter_mut().find(|server| server.serial == serial)?;
+        let edits = server.edits;
+        let result = change(server);
+        let edited = server.edits != edits;
+        self.republish(&mut state);
+        drop(state);
+        if edited {
+            self.rebuild.notify_one();
+        }
+        Some(result)
+    }
+}
+
+impl State {
+    fn network_version(&self) -> ProtocolVersion {
+        let newest = self.servers.iter().filter_map(|server| server.newest).min();
+        newest.map_or(ProtocolVersion::MAX, |newest| newest.min(ProtocolVersion::MAX))
+    }
+
+    fn wake_all(&self) {
+        for server in &self.servers {
+            server.wake.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

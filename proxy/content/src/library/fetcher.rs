@@ -1,0 +1,278 @@
+//! The background task of one server.
+//!
+//! It does one thing at a time, so that a server has at most one visitor of the library: a name can
+//! be on it only once (`serverpackethandler.cpp`, SERVER_ACCESSDENIED_ALREADY_CONNECTED).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use mesegate_backend::{EnterError, hello};
+use mesegate_protocol::ProtocolVersion;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Shared;
+use super::config::ServerSpec;
+use super::fetch::{FetchError, Fetched, dial, fetch, is_complete};
+use super::server::Server;
+use crate::store::{Manifest, Pair};
+
+/// Pause between two visits for the same content, whatever is reported about it.
+const REVISIT: Duration = Duration::from_secs(5);
+
+/// Runs until it is aborted or the server is no longer in the library.
+pub(super) async fn run(shared: Arc<Shared>, serial: u64, wake: Arc<Notify>) {
+    let mut fetcher = Fetcher {
+        shared,
+        serial,
+        was_up: false,
+        fetch_failed: false,
+        asked: None,
+        visited: HashMap::new(),
+        damaged: 0,
+        retry: Duration::ZERO,
+    };
+    if fetcher.load().await.is_none() {
+        return;
+    }
+    let mut pruned = fetcher.shared.pruned.subscribe();
+    if pruned.wait_for(|pruned| *pruned).await.is_err() {
+        return;
+    }
+    while let Some(pause) = fetcher.round().await {
+        // A server that is down is not asked more than once a second, whoever wants it.
+        let least = if fetcher.was_up { Duration::ZERO } else { Duration::from_secs(1).min(pause) };
+        sleep(least).await;
+        let _ = timeout(pause.saturating_sub(least), wake.notified()).await;
+    }
+}
+
+struct Fetcher {
+    shared: Arc<Shared>,
+    serial: u64,
+    was_up: bool,
+    /// True if it answered when it was last asked, but could not be fetched from.
+    fetch_failed: bool,
+    /// When it was last asked whether it is up.
+    asked: Option<Instant>,
+    /// When each pair was last fetched or compared.
+    visited: HashMap<Pair, Instant>,
+    /// The store's count of damages at the last look.
+    damaged: u64,
+    /// Last pause after a failure.
+    retry: Duration,
+}
+
+/// What has to be looked at now.
+struct Work {
+    spec: ServerSpec,
+    pairs: Vec<(Pair, Option<Arc<Manifest>>)>,
+}
+
+impl Fetcher {
+    /// Reads what the disk has. `None` if the server is gone.
+    async fn load(&self) -> Option<()> {
+        let (name, pairs) = {
+            let state = self.shared.lock();
+            let server = state.servers.iter().find(|server| server.serial == self.serial)?;
+            (server.spec.name.clone(), state.pairs.by_use())
+        };
+        let store = self.shared.store.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let manifests = pairs.iter().filter_map(|pair| store.load_manifest(&name, pair));
+            manifests.collect::<Vec<Manifest>>()
+        });
+        let manifests = read.await.unwrap_or_default();
+        self.shared.update(self.serial, |server| {
+            let latest = manifests.iter().max_by_key(|manifest| manifest.fetched_at);
+            if let Some(latest) = latest {
+                server.set_newest(ProtocolVersion(latest.newest));
+            }
+            for manifest in manifests {
+                server.set_content(Arc::new(manifest));
+            }
+            server.loaded = true;
+            server.edits += 1;
+        })
+    }
+
+    /// One look at the server. Returns the pause until the next; `None` if the server is gone.
+    async fn round(&mut self) -> Option<Duration> {
+        match self.visit().await? {
+            Ok(pause) => {
+                self.retry = Duration::ZERO;
+                self.was_up = true;
+                self.fetch_failed = false;
+                self.shared.update(self.serial, Server::set_up)?;
+                Some(pause)
+            }
+            Err(error) => {
+                self.was_up = false;
+                self.fetch_failed = self.asked.take().is_some();
+                let (reason, text) = (error.reason(), error.to_string());
+                self.shared.update(self.serial, |server| match error {
+                    FetchError::Enter(EnterError::VersionRefused { .. }) => {
+                        server.set_refused(text);
+                    }
+                    _ => server.set_down(reason, text),
+                })?;
+                Some(self.back_off())
+            }
+        }
+    }
+
+    /// Doubles the pause, and moves it by up to a quarter, so that servers that went down together
+    /// are not asked together for ever.
+    fn back_off(&mut self) -> Duration {
+        let config = &self.shared.config;
+        self.retry =
+            (self.retry * 2).clamp(config.retry_min, config.retry_max.max(config.retry_min));
+        self.retry.mul_f64(rand::random_range(0.75..=1.25))
+    }
+
+    async fn visit(&mut self) -> Option<Result<Duration, FetchError>> {
+        let interval = self.shared.config.check_interval;
+        // Woken for another reason: no need to ask again.
+        let fresh = self.asked.is_some_and(|asked| asked.elapsed() < interval.mul_f64(0.9));
+        if !fresh && let Err(error) = self.ask().await? {
+            return Some(Err(error));
+        }
+        let mut pause = interval;
+        let work = self.work(&mut pause)?;
+        for (pair, known) in work.pairs {
+            if let Err(error) = self.fetch(&work.spec, pair, known).await? {
+                return Some(Err(error));
+            }
+        }
+        Some(Ok(pause))
+    }
+
+    /// Asks for the newest version.
+    async fn ask(&mut self) -> Option<Result<(), FetchError>> {
+        let spec = self.spec()?;
+        self.asked = None;
+        let newest = match hello(&dial(&self.shared, &spec)).await {
+            Ok(newest) => newest,
+            Err(error) => return Some(Err(error.into())),
+        };
+        self.asked = Some(Instant::now());
+        if !self.was_up {
+            // It may have been restarted with other content.
+            self.visited.clear();
+        }
+        self.shared.update(self.serial, |server| {
+            server.set_newest(newest);
+            // That it answers is not enough if the last visit failed later than that.
+            if !self.fetch_failed {
+                server.set_up();
+            }
+        })?;
+        Some(Ok(()))
+    }
+
+    fn spec(&self) -> Option<ServerSpec> {
+        let state = self.shared.lock();
+        let server = state.servers.iter().find(|server| server.serial == self.serial)?;
+        Some(server.spec.clone())
+    }
+
+    /// What to look at now. Shortens `pause` if something has to wait a little.
+    fn work(&mut self, pause: &mut Duration) -> Option<Work> {
+        let damaged = self.shared.store.damaged();
+        let look_at_disk = damaged != self.damaged;
+        self.damaged = damaged;
+        let verify = self.shared.config.verify_interval;
+        let mut state = self.shared.lock();
+        let network = state.network_version().0;
+        let mut wanted = state.pairs.by_use();
+        wanted.sort_by_key(|pair| (pair.version != network, !pair.language.is_empty()));
+        let server = state.servers.iter_mut().find(|server| server.serial == self.serial)?;
+        self.visited.retain(|pair, _| wanted.contains(pair));
+        server.recheck.retain(|pair| wanted.contains(pair));
+        let newest = server.newest.map_or(0, |newest| newest.0);
+        let mut pairs = Vec::new();
+        for pair in wanted.into_iter().filter(|pair| pair.version <= newest) {
+            let known = server.content.get(&pair).cloned();
+            let age = self.visited.get(&pair).map(Instant::elapsed);
+            let recheck = server.recheck.contains(&pair);
+            let lost =
+                look_at_disk && known.as_ref().is_some_and(|m| !is_complete(&self.shared, m));
+            let due = recheck || lost || age.is_none_or(|age| age >= verify);
+            match age {
+                _ if !due => {}
+                Some(age) if age < REVISIT => {
+                    *pause = (*pause).min(REVISIT.saturating_sub(age));
+                    if lost {
+                        server.recheck.insert(pair);
+                    }
+                }
+                _ => {
+                    server.recheck.remove(&pair);
+                    pairs.push((pair, known));
+                }
+            }
+        }
+        Some(Work { spec: server.spec.clone(), pairs })
+    }
+
+    async fn fetch(
+        &mut self,
+        spec: &ServerSpec,
+        pair: Pair,
+        known: Option<Arc<Manifest>>,
+    ) -> Option<Result<(), FetchError>> {
+        let permit = self.shared.slots.acquire().await.ok()?;
+        let result = fetch(&self.shared, spec, &pair, known.clone()).await;
+        drop(permit);
+        match result {
+            Ok(Fetched::Content(content)) => {
+                self.visited.insert(pair, Instant::now());
+                self.keep(content, known).await
+            }
+            Ok(Fetched::Older(newest)) => {
+                self.shared.update(self.serial, |server| server.set_newest(newest))?;
+                Some(Ok(()))
+            }
+            Err(FetchError::Enter(error @ EnterError::VersionRefused { .. })) => {
+                self.visited.insert(pair.clone(), Instant::now());
+                let text = error.to_string();
+                self.shared.update(self.serial, |server| {
+                    server.set_version_refused(pair.version, text);
+                })?;
+                Some(Ok(()))
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Writes down what was found and tells everybody.
+    async fn keep(
+        &self,
+        content: Arc<Manifest>,
+        known: Option<Arc<Manifest>>,
+    ) -> Option<Result<(), FetchError>> {
+        let newest = {
+            let state = self.shared.lock();
+            let server = state.servers.iter().find(|server| server.serial == self.serial)?;
+            server.newest.map_or(content.pair.version, |newest| newest.0)
+        };
+        let mut content = content;
+        if known.is_none_or(|known| !Arc::ptr_eq(&known, &content)) || content.newest != newest {
+            let manifest = Manifest { newest, ..content.as_ref().clone() };
+            content = Arc::new(manifest);
+            let (store, saved) = (self.shared.store.clone(), content.clone());
+            let task = tokio::task::spawn_blocking(move || store.save_manifest(&saved));
+            match task.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Some(Err(error.into())),
+                Err(_) => return Some(Err(EnterError::Interrupted.into())),
+            }
+        }
+        self.shared.update(self.serial, |server| {
+            server.set_content(content);
+            server.last_fetch = Some(SystemTime::now());
+        })?;
+        Some(Ok(()))
+    }
+}

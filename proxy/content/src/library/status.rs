@@ -1,0 +1,57 @@
+//! What is known about a server, for people and metrics.
+
+use std::time::SystemTime;
+
+use mesegate_protocol::ProtocolVersion;
+
+use crate::hash::Hash;
+
+/// Whether a server can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerState {
+    /// Not looked at yet.
+    Unknown,
+    /// It answers.
+    Up,
+    /// It could not be fetched from.
+    Down {
+        /// One name of the cause, the same in logs and metrics.
+        reason: &'static str,
+        /// The cause in words.
+        text: String,
+        /// Since when.
+        since: SystemTime,
+    },
+    /// It answers, but does not let in clients of the network's version.
+    VersionRefused {
+        /// What to change, in words.
+        text: String,
+    },
+}
+
+impl ServerState {
+    /// True if the server answered when it was last looked at.
+    pub fn is_up(&self) -> bool {
+        matches!(self, Self::Up)
+    }
+
+    /// True if a look failed.
+    pub fn is_known_down(&self) -> bool {
+        matches!(self, Self::Down { .. } | Self::VersionRefused { .. })
+    }
+}
+
+/// One server's entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerStatus {
+    /// Name of the server.
+    pub name: String,
+    /// Newest protocol version it speaks, if it was ever seen.
+    pub newest: Option<ProtocolVersion>,
+    /// Whether it can be used.
+    pub state: ServerState,
+    /// When its content was last seen to be what is stored.
+    pub last_fetch: Option<SystemTime>,
+    /// Hash over what it sends to clients of the network's version.
+    pub digest: Option<Hash>,
+}
