@@ -1,1 +1,23 @@
-//! x
+//! Mesegate's proxy: one UDP address that is a whole network of Luanti worlds.
+//!
+//! This crate holds what makes a proxy of the parts: process settings ([`cli`]), the network as
+//! documents ([`resource`], [`network`]), sessions (`session`: login, the bridge, hops, chat
+//! commands), who is in the game ([`players`]), health and metrics ([`http`], [`metrics`]).
+//! It knows no layout of any message: that is `mesegate-protocol`; nor datagrams: that is
+//! `mesegate-transport`; nor how definitions are joined: that is `mesegate-content`.
+//!
+//! One task owns one player, both legs included. What tasks share is immutable and swapped whole.
+#![forbid(unsafe_code)]
+
+mod app;
+pub mod cli;
+pub mod http;
+pub mod log;
+pub mod metrics;
+pub mod network;
+pub mod players;
+pub mod resource;
+mod session;
+mod shared;
+
+pub use app::{RunError, run};

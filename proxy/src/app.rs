@@ -1,0 +1,267 @@
+//! One process: everything started in order, and stopped in the reverse one.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use mesegate_auth::{AccountError, BackendKey, BackendKeyError, SqliteAccounts};
+use mesegate_backend::Address;
+use mesegate_content::{ContentError, ContentStore, Library, LibraryConfig, ServerSpec};
+use mesegate_transport::{Budget, Config, DropReason, ListenConfig, Listener};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::cli::Options;
+use crate::http;
+use crate::metrics::Metrics;
+use crate::network::Network;
+use crate::players::Players;
+use crate::resource::{self, ResourceError};
+use crate::session;
+use crate::shared::{Shared, credentials};
+
+/// The name under which the proxy itself enters backends to read their definitions.
+const SERVICE_ACCOUNT: &str = "mesegate-proxy";
+
+/// How long a backend may be silent before it counts as lost. Engines ping every 5 s from a
+/// thread of their own, so a busy world is not silent.
+const BACKEND_SILENCE: Duration = Duration::from_secs(15);
+
+/// What may wait for one client: the definitions of a whole network and the media in front.
+const CLIENT_QUEUE: usize = 48 * 1024 * 1024;
+
+/// Why the proxy does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A flag's value.
+    #[error("{0}")]
+    Option(String),
+    /// The data folder.
+    #[error("cannot use the data folder {path}: {error}")]
+    Data {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The documents.
+    #[error("{0}")]
+    Resource(#[from] ResourceError),
+    /// The account database.
+    #[error("{0}")]
+    Accounts(#[from] AccountError),
+    /// The backend key.
+    #[error("{0}")]
+    Key(#[from] BackendKeyError),
+    /// The content store.
+    #[error("{0}")]
+    Store(#[from] ContentError),
+    /// An address.
+    #[error("cannot listen on {what} {addr}: {error}")]
+    Listen {
+        /// Flag that names it.
+        what: &'static str,
+        /// The address.
+        addr: std::net::SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The runtime or its signal handlers.
+    #[error("cannot start: {0}")]
+    Start(#[from] std::io::Error),
+    /// The metrics.
+    #[error("cannot register metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Runs the proxy until it is told to stop.
+///
+/// # Errors
+/// Everything that keeps it from starting; the text names the flag, file or address.
+pub fn run(options: Options) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(serve(options));
+    // Nothing of value runs any more; blocking tasks are not waited for.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    result
+}
+
+async fn serve(options: Options) -> Result<(), RunError> {
+    let http_addr = options.http_addr().map_err(RunError::Option)?;
+    let network = resource::load(&options.resources)?;
+    let data = |error| RunError::Data { path: options.data.clone(), error };
+    std::fs::create_dir_all(&options.data).map_err(data)?;
+    let key = Arc::new(BackendKey::load_or_create(&options.data)?);
+    let accounts = SqliteAccounts::open(&options.database_url()).await?;
+    let store = ContentStore::open(&options.data.join("content"))?;
+    let metrics = Metrics::new()?;
+    let budget = Budget::new(options.buffer_mb as usize * 1024 * 1024);
+    let client_transport = Arc::new(Config {
+        budget: Arc::clone(&budget),
+        max_queued_bytes: CLIENT_QUEUE,
+        ..Config::default()
+    });
+    let backend_transport = Arc::new(Config {
+        budget: Arc::clone(&budget),
+        receive_timeout: BACKEND_SILENCE,
+        ..Config::default()
+    });
+    let listen = ListenConfig { connection: client_transport, ..ListenConfig::default() };
+    let listener = Listener::bind(options.listen, options.socket_count(), listen)
+        .map_err(|error| RunError::Listen { what: "--listen", addr: options.listen, error })?;
+    let http = match http_addr {
+        Some(addr) => Some(http::bind(addr).await.map_err(|error| RunError::Listen {
+            what: "--http",
+            addr,
+            error,
+        })?),
+        None => None,
+    };
+    let settings = LibraryConfig {
+        transport: Arc::clone(&backend_transport),
+        ..LibraryConfig::new(SERVICE_ACCOUNT)
+    };
+    let library = Library::new(store, settings);
+    library.set_servers(server_specs(&network, &key));
+    let (stop, stopping) = watch::channel(false);
+    let shared = Arc::new(Shared {
+        network: ArcSwap::from_pointee(network),
+        library,
+        accounts,
+        key,
+        metrics,
+        players: Players::default(),
+        backend_transport,
+        stopping,
+    });
+    loaded(&shared);
+    if let Some(listener) = http {
+        let library = shared.library.clone();
+        let ready: http::Readiness = Arc::new(move || match library.ready() {
+            true => Ok(()),
+            false => Err("the default target's definitions have not been fetched yet".into()),
+        });
+        tokio::spawn(http::serve(listener, shared.metrics.clone(), ready));
+    }
+    tokio::spawn(follow(options.resources.clone(), Arc::clone(&shared)));
+    tracing::info!(listen = %listener.local_addr(), "players can connect");
+    let result = accept(listener, &shared, stop, Duration::from_secs(options.stop_seconds.into()));
+    result.await?;
+    shared.accounts.close().await;
+    Ok(())
+}
+
+/// Takes players in until a signal comes, then says goodbye to them.
+async fn accept(
+    mut listener: Listener,
+    shared: &Arc<Shared>,
+    stop: watch::Sender<bool>,
+    patience: Duration,
+) -> Result<(), RunError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    let mut sessions = JoinSet::new();
+    let mut counted = Counted::default();
+    loop {
+        tokio::select! {
+            link = listener.accept() => match link {
+                Some(link) => {
+                    sessions.spawn(session::serve(link, Arc::clone(shared)));
+                }
+                None => break,
+            },
+            Some(ended) = sessions.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a session failed");
+                }
+            }
+            _ = tick.tick() => counted.report(&listener, shared),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    tracing::info!(players = shared.players.len(), "stopping");
+    // Nobody listens any more when all sessions have ended.
+    let _ = stop.send(true);
+    let leaving = async { while sessions.join_next().await.is_some() {} };
+    tokio::select! {
+        () = leaving => {}
+        () = tokio::time::sleep(patience) => {
+            tracing::warn!(sessions = sessions.len(), "some players did not leave in time");
+        }
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// What of the listener's counters was reported already.
+#[derive(Default)]
+struct Counted {
+    dropped: [u64; DropReason::ALL.len()],
+}
+
+impl Counted {
+    fn report(&mut self, listener: &Listener, shared: &Shared) {
+        let stats = listener.stats();
+        let metrics = &shared.metrics;
+        metrics.half_open_peers.set(stats.snapshot().half_open as i64);
+        metrics.buffer_bytes.set(shared.backend_transport.budget.used() as i64);
+        for reason in DropReason::ALL {
+            let now = stats.dropped(reason);
+            let more = now.saturating_sub(self.dropped[reason as usize]);
+            if more > 0 {
+                let labels = ["client", reason.as_str()];
+                metrics.datagrams_dropped_total.with_label_values(&labels).inc_by(more);
+            }
+            self.dropped[reason as usize] = now;
+        }
+        for status in shared.library.server_status().iter() {
+            let gauge = metrics.backend_up.with_label_values(&[status.name.as_str()]);
+            gauge.set(status.state.is_up().into());
+        }
+    }
+}
+
+/// Takes edits of the documents over.
+async fn follow(path: PathBuf, shared: Arc<Shared>) {
+    resource::watch(path, |result| match result {
+        Ok(network) => {
+            shared.library.set_servers(server_specs(&network, &shared.key));
+            let gone: Vec<String> = {
+                let old = shared.network.load();
+                let names = old.servers().map(|s| s.name.to_string());
+                names.filter(|name| network.server(name).is_none()).collect()
+            };
+            for name in gone {
+                // A series of a server that is no more would stay at its last value for ever.
+                let _ = shared.metrics.backend_up.remove_label_values(&[name.as_str()]);
+            }
+            tracing::info!(servers = network.servers().count(), "the documents were read again");
+            shared.network.store(Arc::new(network));
+            loaded(&shared);
+        }
+        Err(error) => {
+            shared.metrics.config_nacks_total.inc();
+            tracing::error!("the edited documents are refused, the last good ones stay: {error}");
+        }
+    })
+    .await;
+}
+
+fn loaded(shared: &Shared) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    shared.metrics.config_loaded_timestamp.set(now as i64);
+}
+
+fn server_specs(network: &Network, key: &BackendKey) -> Vec<ServerSpec> {
+    let specs = network.by_precedence().map(|server| ServerSpec {
+        name: server.name.to_string(),
+        address: Address::new(&server.spec.endpoint.host, server.spec.endpoint.port),
+        credentials: credentials(key, SERVICE_ACCOUNT, server),
+    });
+    specs.collect()
+}

@@ -1,0 +1,118 @@
+//! Process settings: what one process needs to start. Everything about the network of servers is
+//! in resource documents instead (see [`crate::resource`]), because those change while it runs.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// One address for a network of Luanti servers.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "mesegate-proxy", version, about, max_term_width = 100)]
+pub struct Options {
+    /// UDP address players connect to. `[::]` serves IPv4 as well
+    #[arg(long, env = "MESEGATE_LISTEN", default_value = "[::]:30000", value_name = "ADDR")]
+    pub listen: SocketAddr,
+
+    /// Folder for accounts, the backend key and fetched content; created if missing
+    #[arg(long, env = "MESEGATE_DATA", default_value = "mesegate-data", value_name = "DIR")]
+    pub data: PathBuf,
+
+    /// Account database in the engine's own schema, `sqlite:PATH`
+    /// [default: sqlite:DATA/auth.sqlite]
+    #[arg(long, env = "MESEGATE_DATABASE", value_name = "URL")]
+    pub database: Option<String>,
+
+    /// File or folder with the MinetestServer and MinetestProxy documents (*.yaml, *.yml);
+    /// edits are picked up while running
+    #[arg(long, env = "MESEGATE_RESOURCES", value_name = "PATH")]
+    pub resources: PathBuf,
+
+    /// HTTP address for /livez, /readyz and /metrics; off when empty
+    #[arg(long, env = "MESEGATE_HTTP", default_value = "127.0.0.1:9090", value_name = "ADDR")]
+    pub http: String,
+
+    /// What to log: a level (error, warn, info, debug, trace) or a filter such as
+    /// `info,mesegate_proxy=debug`
+    #[arg(long, env = "MESEGATE_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+
+    /// How log lines are written
+    #[arg(long, env = "MESEGATE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+
+    /// Client sockets that share the address, one reader each [default: one per core, at most 8]
+    #[arg(long, env = "MESEGATE_SOCKETS", value_name = "N",
+          value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub sockets: Option<u8>,
+
+    /// Seconds that players get to read the reason and leave when the proxy stops
+    #[arg(long, env = "MESEGATE_STOP_SECONDS", default_value_t = 3, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u8).range(0..=60))]
+    pub stop_seconds: u8,
+
+    /// Megabytes that received and queued messages of all connections together may hold
+    #[arg(long, env = "MESEGATE_BUFFER_MB", default_value_t = 1024, value_name = "MB",
+          value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
+    pub buffer_mb: u32,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Options {
+    /// The account database's URL.
+    pub fn database_url(&self) -> String {
+        match &self.database {
+            Some(url) => url.clone(),
+            None => format!("sqlite:{}", self.data.join("auth.sqlite").display()),
+        }
+    }
+
+    /// Where `/livez`, `/readyz` and `/metrics` are served, if anywhere.
+    ///
+    /// # Errors
+    /// The text names the flag when the value is not an address.
+    pub fn http_addr(&self) -> Result<Option<SocketAddr>, String> {
+        if self.http.is_empty() {
+            return Ok(None);
+        }
+        self.http.parse().map(Some).map_err(|_| {
+            format!("--http {:?} is not an address; write for example 127.0.0.1:9090", self.http)
+        })
+    }
+
+    /// How many client sockets to open.
+    pub fn socket_count(&self) -> usize {
+        match self.sockets {
+            Some(n) => n.into(),
+            None => std::thread::available_parallelism().map_or(1, |n| n.get().min(8)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_those_of_the_manual() {
+        let options = Options::try_parse_from(["mesegate-proxy", "--resources", "x"]).unwrap();
+        assert_eq!(options.listen.to_string(), "[::]:30000");
+        assert_eq!(options.database_url(), "sqlite:mesegate-data/auth.sqlite");
+        assert_eq!(options.http_addr().unwrap().unwrap().port(), 9090);
+    }
+
+    #[test]
+    fn a_wrong_http_address_names_the_flag() {
+        let args = ["mesegate-proxy", "--resources", "x", "--http", "nowhere"];
+        let options = Options::try_parse_from(args).unwrap();
+        assert!(options.http_addr().unwrap_err().contains("--http"));
+    }
+}

@@ -1,0 +1,98 @@
+//! One player's visit, from the first message to the last.
+
+mod answer;
+mod bridge;
+mod command;
+mod denial;
+mod gate;
+mod hop;
+mod login;
+mod media;
+mod password;
+mod play;
+mod traffic;
+mod travel;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mesegate_protocol::client_state::ClientState;
+use mesegate_protocol::login::sudo::Sudo;
+use mesegate_protocol::objects::ObjectMap;
+use mesegate_transport::Link;
+
+use crate::network::Server;
+use crate::shared::Shared;
+use gate::Gate;
+use login::{Attempt, Failed, Failure, Login};
+use media::MediaQueue;
+use play::{End, Player, Purpose};
+use traffic::Traffic;
+use travel::Traveller;
+
+/// Serves the peer behind `link` until it is gone.
+pub(crate) async fn serve(mut link: Link, shared: Arc<Shared>) {
+    let address = link.remote_addr();
+    match Attempt::new(&mut link, &shared).run().await {
+        Ok(login) => play(link, login, shared).await,
+        Err(Failed { failure: Failure::Gone(reason), name, .. }) => {
+            tracing::debug!(player = name, %address, reason, "a client left during login");
+            shared.metrics.rejected("client_left");
+        }
+        Err(Failed { failure: Failure::Deny(denial), name, version }) => {
+            tracing::info!(player = name, %address, reason = denial.reason, "a login was refused");
+            shared.metrics.rejected(denial.reason);
+            denial.deliver(&mut link, version).await;
+        }
+    }
+}
+
+async fn play(link: Link, login: Login, shared: Arc<Shared>) {
+    let Login { playing, catalogue, mechanisms, place } = login;
+    let visitor = playing.visitor;
+    let version = visitor.version;
+    tracing::info!(
+        player = visitor.name,
+        address = %link.remote_addr(),
+        protocol = version.0,
+        client = playing.ready.version(),
+        "a player is in the game"
+    );
+    shared.metrics.sessions_total.with_label_values(&["accepted", ""]).inc();
+    let began = Instant::now();
+    let network = shared.network.load_full();
+    let target = &network.proxy.default_target.server;
+    let mut ways: Vec<Server> = network.server(target.as_str()).into_iter().cloned().collect();
+    ways.extend(network.ways_out(target.as_str()).into_iter().cloned());
+    let mut player = Player {
+        ready: playing.ready.encode(),
+        state: ClientState::new(&visitor.name),
+        who: Traveller { name: visitor.name, version, language: playing.language, catalogue },
+        client: link,
+        objects: ObjectMap::default(),
+        world: None,
+        gate: Gate::Waiting(began),
+        journey: None,
+        media: MediaQueue::default(),
+        sudo: Sudo::new(mechanisms),
+        handshake: None,
+        work: None,
+        client_traffic: Traffic::new("client"),
+        moving_since: None,
+        shared: Arc::clone(&shared),
+    };
+    player.set_out(Purpose::Join, ways);
+    let end = player.play().await;
+    player.leave_world();
+    let name = player.who.name.clone();
+    let minutes = began.elapsed().as_secs_f64();
+    shared.metrics.session_duration.observe(minutes);
+    match end {
+        End::ClientGone(reason) => tracing::info!(player = name, reason, "a player left"),
+        End::Deny(denial) => {
+            tracing::info!(player = name, reason = denial.reason, "a player was sent away");
+            denial.deliver(&mut player.client, version).await;
+        }
+    }
+    drop(place);
+}

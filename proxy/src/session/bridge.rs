@@ -1,0 +1,232 @@
+//! One message at a time, from one leg to the other.
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use bytes::Bytes;
+use mesegate_protocol::login::AccessDenied;
+use mesegate_protocol::login::DenyCode;
+use mesegate_protocol::map::BlockRemapper;
+use mesegate_protocol::play::{MovePlayer, PlayerPos, decode_chat};
+use mesegate_protocol::routing::{Route, to_client_route, to_server_route};
+use mesegate_protocol::{map, objects, split_command, to_client, to_server};
+use mesegate_transport::Message;
+
+use super::command::Command;
+use super::denial::Denial;
+use super::play::{End, Player};
+
+thread_local! {
+    /// Compressors take hundreds of kilobytes, so players share one set a thread.
+    static BLOCKS: RefCell<BlockRemapper> = RefCell::default();
+}
+
+impl Player {
+    /// A message of the player's client.
+    pub(super) fn client_message(&mut self, message: Message) -> Result<(), End> {
+        let Some((command, body)) = split_command(&message.data) else { return Ok(()) };
+        // Reports about what an earlier backend had put up end here.
+        let Some(data) = self.state.observe_to_server(&message.data) else { return Ok(()) };
+        let message = Message { data, ..message };
+        match to_server_route(command) {
+            Route::Forward => self.act(command, message),
+            Route::Rewrite => self.rewrite_to_world(command, message)?,
+            Route::Consume => match command {
+                to_server::REQUEST_MEDIA => self.request_media(&message.data, body),
+                // Tokens are numbers of one backend; the reset makes sure that only the
+                // current one's are open.
+                to_server::HAVE_MEDIA => {
+                    self.to_world(message.channel, message.reliable, message.data)
+                }
+                to_server::FIRST_SRP | to_server::SRP_BYTES_A | to_server::SRP_BYTES_M => {
+                    self.change_password(&message.data)?;
+                }
+                // INIT, INIT2 and CLIENT_READY are of the past.
+                _ => {}
+            },
+            Route::Drop => {}
+        }
+        Ok(())
+    }
+
+    /// Passes on what needs no change, unless the gate holds it back.
+    fn act(&mut self, command: u16, message: Message) {
+        if !self.gate.is_open() {
+            match command {
+                to_server::PLAYERPOS => {
+                    let Some((_, body)) = split_command(&message.data) else { return };
+                    if let Ok(pos) = PlayerPos::decode(body) {
+                        self.gate.position(&pos);
+                    }
+                    if !self.gate.is_open() {
+                        return;
+                    }
+                }
+                // Meant for the world before.
+                to_server::INVENTORY_ACTION
+                | to_server::PLAYERITEM
+                | to_server::DAMAGE
+                | to_server::RESPAWN_LEGACY
+                | to_server::NODEMETA_FIELDS
+                | to_server::INVENTORY_FIELDS => return,
+                _ => {}
+            }
+        }
+        self.to_world(message.channel, message.reliable, message.data);
+    }
+
+    fn rewrite_to_world(&mut self, command: u16, message: Message) -> Result<(), End> {
+        let data = match command {
+            to_server::CHAT_MESSAGE => {
+                let Some((_, body)) = split_command(&message.data) else { return Ok(()) };
+                // Never to a backend by mistake: a line that cannot be read is dropped.
+                let Ok(line) = decode_chat(body) else { return Ok(()) };
+                let network = self.shared.network.load_full();
+                match Command::parse(&line, &network.proxy.command_prefix) {
+                    Some(command) => return self.command(command),
+                    None => Some(message.data),
+                }
+            }
+            to_server::INTERACT if !self.gate.is_open() => None,
+            to_server::INTERACT => match self.objects.interact(&message.data) {
+                Ok(mapped) => Some(mapped.unwrap_or(message.data)),
+                Err(error) => {
+                    self.bad_message("to_server", command, &error);
+                    None
+                }
+            },
+            _ => Some(message.data),
+        };
+        if let Some(data) = data {
+            self.to_world(message.channel, message.reliable, data);
+        }
+        Ok(())
+    }
+
+    fn request_media(&mut self, message: &Bytes, body: &[u8]) {
+        let Ok(request) = mesegate_protocol::content::RequestMedia::decode(body) else { return };
+        let (known, pushed): (Vec<_>, Vec<_>) = request
+            .names
+            .into_iter()
+            .partition(|name| self.who.catalogue.media_file(name).is_some());
+        if known.is_empty() {
+            // Files of a push, which only the backend has.
+            self.to_world(1, true, message.clone());
+            return;
+        }
+        if !pushed.is_empty() {
+            let request = mesegate_protocol::content::RequestMedia { names: pushed };
+            self.to_world(1, true, request.encode());
+        }
+        self.media.request(&self.who.catalogue, &known);
+    }
+
+    /// A message of the backend.
+    pub(super) fn world_message(&mut self, message: Message) -> Result<(), End> {
+        let Some((command, body)) = split_command(&message.data) else { return Ok(()) };
+        let Message { channel, reliable, .. } = message;
+        match to_client_route(command) {
+            Route::Forward if command == to_client::MOVE_PLAYER && self.gate.awaits_move() => {
+                self.first_move(&message)
+            }
+            Route::Forward => self.to_client(channel, reliable, message.data),
+            Route::Rewrite => self.rewrite_to_client(command, message),
+            Route::Consume => match command {
+                to_client::ACCESS_DENIED => self.denied_by_world(body),
+                // Both belong to files that the backend offers while playing.
+                to_client::MEDIA_PUSH | to_client::MEDIA => {
+                    self.to_client(channel, reliable, message.data)
+                }
+                _ => Ok(()),
+            },
+            Route::Drop => Ok(()),
+        }
+    }
+
+    fn rewrite_to_client(&mut self, command: u16, message: Message) -> Result<(), End> {
+        let Message { channel, reliable, data } = message;
+        let Some(world) = &self.world else { return Ok(()) };
+        let version = self.who.version;
+        let ids = &world.ids;
+        let rewritten = match command {
+            to_client::ACTIVE_OBJECT_REMOVE_ADD => {
+                let name = self.who.name.clone();
+                match self.objects.remove_add(&data, name.as_bytes(), ids) {
+                    Ok(result) => {
+                        for message in result.messages {
+                            self.to_client(channel, reliable, message)?;
+                        }
+                    }
+                    Err(error) => self.bad_message("to_client", command, &error),
+                }
+                return Ok(());
+            }
+            to_client::BLOCKDATA => {
+                let format = version.serialization_version();
+                BLOCKS.with_borrow_mut(|blocks| blocks.remap(&data, ids, format))
+            }
+            to_client::ADDNODE => map::remap_add_node(&data, ids),
+            to_client::ACTIVE_OBJECT_MESSAGES => self.objects.messages(&data, ids),
+            to_client::PLAY_SOUND => self.objects.play_sound(&data),
+            to_client::ADD_PARTICLESPAWNER => self.objects.particle_spawner(&data, ids, version),
+            to_client::SPAWN_PARTICLE => objects::remap_particle(&data, ids),
+            to_client::SPAWN_PARTICLE_BATCH => objects::remap_particle_batch(&data, ids),
+            _ => Ok(Some(data.clone())),
+        };
+        match rewritten {
+            Ok(Some(new)) => self.to_client(channel, reliable, new),
+            Ok(None) => self.to_client(channel, reliable, data),
+            Err(error) => {
+                self.bad_message("to_client", command, &error);
+                Ok(())
+            }
+        }
+    }
+
+    /// A message that cannot be read is not passed on where ids would have to be mapped: as it
+    /// is, it would show another world's nodes or name another object.
+    fn bad_message(
+        &self,
+        direction: &str,
+        command: u16,
+        error: &mesegate_protocol::wire::WireError,
+    ) {
+        self.shared.metrics.bad_messages_total.with_label_values(&[direction]).inc();
+        let server = self.world.as_ref().map(|w| w.server.as_str());
+        tracing::debug!(server, command, %error, "a message was dropped because it cannot be read");
+    }
+
+    /// The first MOVE_PLAYER of a backend: the client's answer opens the gate, and the backend
+    /// is told at once where its player stands, without which it sends hardly any block
+    /// (`server/clientiface.cpp` GetNextBlocks).
+    fn first_move(&mut self, message: &Message) -> Result<(), End> {
+        let Some((_, body)) = split_command(&message.data) else { return Ok(()) };
+        let Ok(target) = MovePlayer::decode(body) else { return Ok(()) };
+        self.state.observe_to_client(&message.data, self.who.version);
+        match self.client.send_tracked(message.channel, message.data.clone()) {
+            Ok(ticket) => self.gate.moved(ticket, target.position, Instant::now()),
+            Err(_) => return Ok(()),
+        }
+        let last = self.state.last_position();
+        if let Some(Ok(pos)) = last.map(|p| PlayerPos::with_position(p, target.position)) {
+            self.to_world(0, false, pos);
+        }
+        self.arrived();
+        Ok(())
+    }
+
+    /// The backend sends the player away.
+    fn denied_by_world(&mut self, body: &[u8]) -> Result<(), End> {
+        let Ok(denied) = AccessDenied::decode(body) else { return Ok(()) };
+        match denied.code {
+            // The backend ends, the player need not.
+            DenyCode::Shutdown | DenyCode::Crash => self.world_lost("backend_shutdown"),
+            code => {
+                self.shared.metrics.kicks_total.with_label_values(&["backend"]).inc();
+                let mut denial = Denial::code("kicked", code, denied.text);
+                denial.reconnect = denied.reconnect;
+                Err(End::Deny(denial))
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Changing the backend under a client that stays connected.
+//!
+//! The target is logged in to while the old world goes on; only when it has let the player in,
+//! and its content is known to be the client's, the switch is made: goodbye to the old backend,
+//! the list that takes back all it had put into the client, CLIENT_READY to the new one. If the
+//! target fails the player stays where they are.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mesegate_protocol::play::channel;
+use mesegate_protocol::{split_command, to_client};
+
+use super::denial::Denial;
+use super::gate::Gate;
+use super::play::{End, Journey, Player, Purpose, World};
+use super::traffic::Traffic;
+use super::travel::{Arrival, Refusal, report, travel, travel_to_any};
+use crate::network::Server;
+
+impl Player {
+    /// Begins to enter one of `servers`, the first that lets the player in.
+    pub(super) fn set_out(&mut self, purpose: Purpose, servers: Vec<Server>) {
+        let shared = Arc::clone(&self.shared);
+        let who = self.who.clone();
+        let end = async move {
+            if let [server] = servers.as_slice() {
+                let result = travel(&shared, &who, server).await;
+                if let Err(refusal) = &result {
+                    report(server, refusal);
+                }
+                return result;
+            }
+            travel_to_any(&shared, &who, servers).await
+        };
+        self.journey = Some(Journey { purpose, started: Instant::now(), end: Box::pin(end) });
+    }
+
+    /// The player asks for another server.
+    pub(super) fn wish(&mut self, server: &Server) -> Result<(), End> {
+        if self.journey.is_some() {
+            return self.tell("You are already on the way to another server.");
+        }
+        if self.world.as_ref().is_some_and(|w| w.server == server.name.as_str()) {
+            return self.tell(&format!("You are on {} already.", server.title()));
+        }
+        self.tell(&format!("Going to {} …", server.title()))?;
+        self.set_out(Purpose::Wish { server: server.name.to_string() }, vec![server.clone()]);
+        Ok(())
+    }
+
+    /// A journey came to its end, good or bad.
+    pub(super) fn journey_ended(&mut self, result: Result<Arrival, Refusal>) -> Result<(), End> {
+        let Some(journey) = self.journey.take() else { return Ok(()) };
+        match result {
+            Ok(arrival) => self.switch(arrival, &journey),
+            Err(refusal) => self.refused(&refusal, &journey.purpose),
+        }
+    }
+
+    fn refused(&mut self, refusal: &Refusal, purpose: &Purpose) -> Result<(), End> {
+        let metrics = &self.shared.metrics;
+        let from = self.world.as_ref().map_or("", |w| w.server.as_str());
+        match purpose {
+            Purpose::Wish { server } => {
+                metrics.moves_total.with_label_values(&[from, server, refusal.reason()]).inc();
+                if self.world.is_some() {
+                    return self.tell(&format!("You cannot enter {server}: {refusal}."));
+                }
+                // The old backend was lost meanwhile.
+                Err(End::Deny(self.nowhere(refusal)))
+            }
+            Purpose::Join | Purpose::Fallback { .. } => Err(End::Deny(self.nowhere(refusal))),
+        }
+    }
+
+    fn nowhere(&self, refusal: &Refusal) -> Denial {
+        let unavailable = self.shared.network.load().proxy.messages.unavailable.clone();
+        let text = match refusal {
+            Refusal::Nowhere => unavailable,
+            other => format!("{unavailable} ({other})"),
+        };
+        Denial::text(refusal.reason(), text).with_reconnect()
+    }
+
+    /// The backend is gone.
+    pub(super) fn world_lost(&mut self, reason: &str) -> Result<(), End> {
+        let Some(world) = self.world.take() else { return Ok(()) };
+        let lost = world.server.clone();
+        tracing::warn!(player = self.who.name, server = lost, reason, "the backend was lost");
+        self.shared.metrics.fallbacks_total.with_label_values(&[&lost, reason]).inc();
+        self.leave(world);
+        self.gate = Gate::Waiting(Instant::now());
+        if self.journey.is_some() {
+            // Already on the way elsewhere.
+            return Ok(());
+        }
+        let network = self.shared.network.load_full();
+        let ways: Vec<Server> = network.ways_out(&lost).into_iter().cloned().collect();
+        if ways.is_empty() {
+            return Err(End::Deny(self.nowhere(&Refusal::Nowhere)));
+        }
+        self.tell(&format!(
+            "{} was lost. Going to {} …",
+            world_title(&network, &lost),
+            ways[0].title()
+        ))?;
+        self.set_out(Purpose::Fallback { lost }, ways);
+        Ok(())
+    }
+
+    /// Leaves the backend, if the player is on one.
+    pub(super) fn leave_world(&mut self) {
+        if let Some(world) = self.world.take() {
+            self.leave(world);
+        }
+    }
+
+    fn leave(&mut self, mut world: World) {
+        world.traffic.report(&world.link, &self.shared.metrics);
+        world.link.close();
+        world.link.flush();
+        let gauge = &self.shared.metrics.sessions;
+        gauge.with_label_values(&[world.server.as_str(), "active"]).dec();
+    }
+
+    /// The switch itself.
+    fn switch(&mut self, arrival: Arrival, journey: &Journey) -> Result<(), End> {
+        let from = match (&self.world, &journey.purpose) {
+            (Some(world), _) => world.server.clone(),
+            (None, Purpose::Fallback { lost }) => lost.clone(),
+            (None, _) => String::new(),
+        };
+        self.leave_world();
+        // Blocks of the old world that did not get out need not be taken back.
+        for message in self.client.discard_unsent(2) {
+            match split_command(&message) {
+                Some((to_client::BLOCKDATA, _)) => self.state.discarded(&message),
+                _ => self.to_client(2, true, message)?,
+            }
+        }
+        for (channel, message) in self.state.reset(self.who.version) {
+            self.client.send(channel, true, message).map_err(|_| End::ClientGone("send_limit"))?;
+        }
+        self.objects.enter_backend();
+        self.gate = Gate::Waiting(Instant::now());
+        let Arrival { server, title, entered, ids } = arrival;
+        let metrics = &self.shared.metrics;
+        metrics.sessions.with_label_values(&[server.as_str(), "active"]).inc();
+        if !matches!(journey.purpose, Purpose::Join) {
+            metrics.moves_total.with_label_values(&[from.as_str(), server.as_str(), "ok"]).inc();
+        }
+        tracing::info!(player = self.who.name, from, to = server, "a player entered a server");
+        self.world =
+            Some(World { server, title, link: entered.link, ids, traffic: Traffic::new("server") });
+        self.moving_since = Some(journey.started);
+        self.to_world(1, true, self.ready.clone());
+        self.introduce();
+        for message in entered.early {
+            self.world_message(message)?;
+        }
+        Ok(())
+    }
+
+    /// Tells a new backend what the client told the first one and does not say again.
+    fn introduce(&mut self) {
+        if let Some(info) = self.state.last_client_info() {
+            self.to_world(2, true, info);
+        }
+        let joined = self.state.mod_channels().map(channel::encode_join);
+        for message in joined.collect::<Vec<_>>() {
+            self.to_world(0, true, message);
+        }
+        if let Some(item) = self.state.last_item() {
+            self.to_world(0, true, item.encode());
+        }
+    }
+
+    /// The first position of a new backend was sent.
+    pub(super) fn arrived(&mut self) {
+        if let Some(since) = self.moving_since.take() {
+            let taken = since.elapsed().as_secs_f64();
+            self.shared.metrics.move_duration.with_label_values(&["ok"]).observe(taken);
+        }
+    }
+}
+
+fn world_title(network: &crate::network::Network, name: &str) -> String {
+    network.server(name).map_or_else(|| name.to_owned(), |s| s.title().to_owned())
+}

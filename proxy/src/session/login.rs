@@ -1,0 +1,353 @@
+//! From a stranger to a player: name, password, definitions, media, ready.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use mesegate_auth::srp::{Verifier, blocking};
+use mesegate_auth::{Account, AccountError, Password};
+use mesegate_content::Catalogue;
+use mesegate_protocol::ProtocolVersion;
+use mesegate_protocol::content::RequestMedia;
+use mesegate_protocol::login::server::{
+    AwaitA, AwaitFirstSrp, AwaitInit, AwaitInit2, AwaitProof, AwaitReady, Challenge, Offer,
+    Outcome, Playing,
+};
+use mesegate_protocol::login::{AuthAccept, DenyCode, Mechanisms, Step};
+use mesegate_protocol::{split_command, to_server};
+use mesegate_transport::{Link, SendError};
+
+use super::denial::Denial;
+use super::media::MediaQueue;
+use crate::players::{Place, Taken};
+use crate::shared::Shared;
+
+/// From the first message to INIT2; engines give 12 s (`server/clientiface.h`, LINGER_TIMEOUT).
+const LOGIN: Duration = Duration::from_secs(12);
+
+/// From INIT2 to CLIENT_READY. Slow paths and slow machines take minutes for media and textures.
+const LOADING: Duration = Duration::from_secs(15 * 60);
+
+/// How long a login waits for definitions that are being fetched for the first time.
+const CATALOGUE: Duration = Duration::from_secs(8);
+
+/// Somebody who may play.
+pub(super) struct Login {
+    pub(super) playing: Playing,
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) mechanisms: Mechanisms,
+    pub(super) place: Place,
+}
+
+/// How a login fails.
+pub(super) enum Failure {
+    /// The client is gone; the transport's reason.
+    Gone(&'static str),
+    /// The client is refused.
+    Deny(Denial),
+}
+
+impl From<Denial> for Failure {
+    fn from(denial: Denial) -> Self {
+        Self::Deny(denial)
+    }
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        Self::Gone(match error {
+            SendError::Closed => "closed",
+            SendError::QueueFull => "send_limit",
+            SendError::TooLarge => "message_too_large",
+        })
+    }
+}
+
+/// A login that failed, and what is known of who it was.
+pub(super) struct Failed {
+    pub(super) failure: Failure,
+    pub(super) name: String,
+    pub(super) version: ProtocolVersion,
+}
+
+/// A login under way.
+pub(super) struct Attempt<'a> {
+    pub(super) link: &'a mut Link,
+    pub(super) shared: &'a Shared,
+    deadline: Instant,
+    name: String,
+    /// What denials are made for: until INIT came, the oldest, whose clients show least.
+    version: ProtocolVersion,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(link: &'a mut Link, shared: &'a Shared) -> Self {
+        let deadline = Instant::now() + LOGIN;
+        Self { link, shared, deadline, name: String::new(), version: ProtocolVersion::MIN }
+    }
+
+    /// Goes through all steps.
+    pub(super) async fn run(mut self) -> Result<Login, Failed> {
+        match self.steps().await {
+            Ok(login) => Ok(login),
+            Err(failure) => Err(Failed { failure, name: self.name, version: self.version }),
+        }
+    }
+
+    async fn steps(&mut self) -> Result<Login, Failure> {
+        let ceiling = self.shared.library.network_version();
+        let offer = self.until(AwaitInit::new(ceiling), AwaitInit::on_message).await?;
+        self.name.clone_from(&offer.visitor().name);
+        self.version = offer.visitor().version;
+        self.vacancy()?;
+        let (state, mechanisms) = self.authenticate(offer).await?;
+        let limit = self.shared.network.load().proxy.limits.players;
+        let place = self.shared.players.enter(&self.name, limit).map_err(|t| self.taken(t))?;
+        self.link.lift_limits();
+        let state = self.until(state, AwaitInit2::on_message).await?;
+        self.deadline = Instant::now() + LOADING;
+        let (playing, catalogue) = self.load(state).await?;
+        Ok(Login { playing, catalogue, mechanisms, place })
+    }
+
+    fn vacancy(&self) -> Result<(), Failure> {
+        let limit = self.shared.network.load().proxy.limits.players;
+        self.shared.players.check(&self.name, limit).map_err(|t| self.taken(t).into())
+    }
+
+    fn taken(&self, taken: Taken) -> Denial {
+        match taken {
+            Taken::Name => Denial::code(
+                "already_connected",
+                DenyCode::AlreadyConnected,
+                "A player of this name is in the game. If that was you, wait half a minute.",
+            ),
+            Taken::Full => {
+                let text = self.shared.network.load().proxy.messages.full.clone();
+                Denial::code("full", DenyCode::TooManyUsers, text).with_reconnect()
+            }
+        }
+    }
+
+    /// Checks the password, or makes the account.
+    async fn authenticate(&mut self, offer: Offer) -> Result<(AwaitInit2, Mechanisms), Failure> {
+        let began = Instant::now();
+        let account = self.shared.accounts.get(&self.name).await.map_err(|e| database(&e))?;
+        let (method, result) = match account {
+            None => ("first_srp", self.register(offer).await),
+            Some(account) => match &account.password {
+                Password::Srp(_) => ("srp", self.prove(offer.srp(), &account).await),
+                Password::Legacy(_) => ("legacy", self.prove(offer.legacy(), &account).await),
+            },
+        };
+        let metrics = &self.shared.metrics;
+        let outcome = match &result {
+            Ok(_) => "ok",
+            Err(Failure::Deny(denial)) => denial.reason,
+            Err(Failure::Gone(_)) => "gone",
+        };
+        metrics.auth_attempts_total.with_label_values(&[method, outcome]).inc();
+        if result.is_ok() {
+            let taken = began.elapsed().as_secs_f64();
+            metrics.auth_duration.with_label_values(&[method]).observe(taken);
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            let now = now.map_or(0, |d| d.as_secs() as i64);
+            self.shared.accounts.set_last_login(&self.name, now).await.map_err(|e| database(&e))?;
+        }
+        result
+    }
+
+    async fn register(&mut self, offer: Offer) -> Result<(AwaitInit2, Mechanisms), Failure> {
+        let twin = self.shared.accounts.find_case_insensitive(&self.name).await;
+        if let Some(twin) = twin.map_err(|e| database(&e))? {
+            // As the engine's own handler does (`builtin/game/auth.lua`, on_prejoinplayer).
+            return Err(Denial::text(
+                "name_differs_in_case",
+                format!("There is an account {twin}. Names that differ only in letter case are not allowed."),
+            )
+            .into());
+        }
+        let (state, hello) = offer.first_srp();
+        self.link.send(0, true, hello)?;
+        let registration = self.until(state, AwaitFirstSrp::on_message).await?;
+        let request = registration.request().clone();
+        let verifier = Verifier::new(request.salt, request.verifier)
+            .map_err(|e| unexpected(&format!("the new password cannot be used: {e}")))?;
+        if !self.shared.network.load().proxy.password_policy.allow_empty {
+            // Clients say whether the password is empty; that is not to be relied on.
+            let empty = request.empty
+                || blocking::matches_password(&verifier, &self.name, b"")
+                    .await
+                    .map_err(|e| unexpected(&e.to_string()))?;
+            if empty {
+                return Err(Denial::code(
+                    "empty_password",
+                    DenyCode::EmptyPassword,
+                    "Empty passwords are not allowed here. Choose one and try again.",
+                )
+                .into());
+            }
+        }
+        let privileges = mesegate_auth::DEFAULT_PRIVILEGES;
+        let password = Password::Srp(verifier);
+        self.shared.accounts.create(&self.name, &password, privileges).await.map_err(
+            |e| match e {
+                AccountError::Exists { .. } => self.taken(Taken::Name),
+                other => database(&other),
+            },
+        )?;
+        tracing::info!(player = self.name, "a new account was made");
+        let (state, accept) = registration.accept(&AuthAccept::standard());
+        self.link.send(0, true, accept)?;
+        Ok((state, Mechanisms::SRP))
+    }
+
+    async fn prove(
+        &mut self,
+        (state, hello): (AwaitA, Bytes),
+        account: &Account,
+    ) -> Result<(AwaitInit2, Mechanisms), Failure> {
+        self.link.send(0, true, hello)?;
+        let challenge: Challenge = self.until(state, AwaitA::on_message).await?;
+        let mechanisms = challenge.based_on().mechanism();
+        let broken = |e: mesegate_auth::srp::SrpError| {
+            unexpected(&format!("the password proof is broken: {e}"))
+        };
+        let verifier =
+            blocking::password_verifier(&account.password, &self.name).await.map_err(broken)?;
+        let (handshake, b) =
+            blocking::server_start(&self.name, &verifier, challenge.a()).await.map_err(broken)?;
+        let (state, message) = challenge.respond(&verifier.salt, &b);
+        self.link.send(0, true, message)?;
+        let proof = self.until(state, AwaitProof::on_message).await?;
+        if !handshake.verify(proof.m()) {
+            tracing::info!(player = self.name, "wrong password");
+            return Err(Denial::code(
+                "wrong_password",
+                DenyCode::WrongPassword,
+                "Wrong password for this name.",
+            )
+            .into());
+        }
+        let (state, accept) =
+            proof.accept(&AuthAccept { sudo: mechanisms, ..AuthAccept::standard() });
+        self.link.send(0, true, accept)?;
+        Ok((state, mechanisms))
+    }
+
+    /// Sends definitions and serves media until the client is ready.
+    async fn load(&mut self, state: AwaitReady) -> Result<(Playing, Arc<Catalogue>), Failure> {
+        let library = self.shared.library.clone();
+        let version = state.visitor().version;
+        let language = state.language().to_owned();
+        let wanted = library.catalogue(version, &language, CATALOGUE);
+        let catalogue = keep_driving(self.link, wanted).await.ok_or_else(|| {
+            let text = "The network is starting and does not know its servers yet. \
+                        Try again in a moment.";
+            Denial::text("not_ready", text).with_reconnect()
+        })?;
+        // The order of engines (`network/serverpackethandler.cpp` handleCommand_Init2).
+        self.link.send(0, true, catalogue.item_def())?;
+        self.link.send(0, true, catalogue.node_def())?;
+        self.link.send(0, true, catalogue.announce())?;
+        let mut media = MediaQueue::default();
+        let mut state = state;
+        loop {
+            media.pump(self.link, &self.shared.metrics).await?;
+            let Some(message) = self.link.recv() else {
+                self.wait().await?;
+                continue;
+            };
+            let message = message.data;
+            state = match state.on_message(&message).map_err(|v| violation(&v))? {
+                Step::Next(playing) => return Ok((playing, catalogue)),
+                Step::Stay(state) => state,
+                Step::PassOn(state) => {
+                    if let Some((to_server::REQUEST_MEDIA, body)) = split_command(&message)
+                        && let Ok(request) = RequestMedia::decode(body)
+                    {
+                        media.request(&catalogue, &request.names);
+                    }
+                    state
+                }
+            };
+        }
+    }
+
+    /// Feeds messages to a state until it becomes the next one.
+    async fn until<S, N>(
+        &mut self,
+        mut state: S,
+        feed: impl Fn(S, &[u8]) -> Outcome<S, N>,
+    ) -> Result<N, Failure> {
+        loop {
+            let Some(message) = self.link.recv() else {
+                self.wait().await?;
+                continue;
+            };
+            match feed(state, &message.data).map_err(|v| violation(&v))? {
+                Step::Next(next) => return Ok(next),
+                Step::Stay(same) | Step::PassOn(same) => state = same,
+            }
+        }
+    }
+
+    /// Sends what is queued and waits until something has come.
+    async fn wait(&mut self) -> Result<(), Failure> {
+        self.link.flush();
+        if let Some(reason) = self.link.closed() {
+            return Err(Failure::Gone(reason.as_str()));
+        }
+        let mut stopping = self.shared.stopping.clone();
+        let limit = self.deadline.saturating_duration_since(Instant::now());
+        tokio::select! {
+            driven = tokio::time::timeout(limit, self.link.drive()) => {
+                if driven.is_err() {
+                    let text = "The login took too long.";
+                    return Err(Denial::text("login_timeout", text).with_reconnect().into());
+                }
+            }
+            _ = stopping.wait_for(|stop| *stop) => {
+                let text = self.shared.network.load().proxy.messages.shutdown.clone();
+                let denial = Denial::code("shutdown", DenyCode::Shutdown, text);
+                return Err(denial.with_reconnect().into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Keeps acknowledging and answering pings while something else is waited for.
+async fn keep_driving<T>(link: &mut Link, wanted: impl Future<Output = T>) -> T {
+    let mut wanted = std::pin::pin!(wanted);
+    loop {
+        link.flush();
+        tokio::select! {
+            result = &mut wanted => return result,
+            () = link.drive() => {}
+        }
+    }
+}
+
+fn violation(violation: &mesegate_protocol::login::server::Violation) -> Failure {
+    let text = match violation.code {
+        DenyCode::WrongVersion => {
+            format!("This network needs Luanti or Minetest 5.0 or newer ({}).", violation.what)
+        }
+        DenyCode::WrongName | DenyCode::WrongCharsInName => {
+            "This name is not allowed: 1 to 20 of a-z, A-Z, 0-9, - and _.".to_owned()
+        }
+        _ => format!("The login was broken: {}.", violation.what),
+    };
+    Denial::code(violation.code.as_str(), violation.code, text).into()
+}
+
+fn unexpected(text: &str) -> Denial {
+    Denial::code("unexpected_data", DenyCode::UnexpectedData, text)
+}
+
+fn database(error: &AccountError) -> Denial {
+    tracing::error!(%error, "the account database failed");
+    let text = "Accounts cannot be read at the moment. Try again in a minute.";
+    Denial::code("database", DenyCode::ServerFail, text).with_reconnect()
+}

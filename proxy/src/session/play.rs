@@ -1,0 +1,269 @@
+//! The bridge: one player in the game, both legs, in one task.
+//!
+//! Messages are routed by command ([`mesegate_protocol::routing`]); most are passed on as the
+//! same bytes. What the client comes to hold is recorded on the way, because a hop has to take
+//! all of it back.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use mesegate_auth::srp::ServerHandshake;
+use mesegate_protocol::client_state::ClientState;
+use mesegate_protocol::login::sudo::Sudo;
+use mesegate_protocol::map::IdMap;
+use mesegate_protocol::objects::ObjectMap;
+use mesegate_protocol::play::ChatMessage;
+use mesegate_transport::{Link, SendError};
+
+use super::denial::Denial;
+use super::gate::Gate;
+use super::media::MediaQueue;
+use super::password::{Done, Work};
+use super::traffic::Traffic;
+use super::travel::{Arrival, Refusal, Traveller};
+use crate::shared::Shared;
+
+/// While more bytes than this wait for the client, nothing more is taken from the backend, whose
+/// own window then closes: a slow player slows only themselves.
+const CLIENT_BACKLOG: usize = 1024 * 1024;
+
+/// How often counters are handed to the metrics and silence is noticed.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A player in the game.
+pub(super) struct Player {
+    pub(super) shared: Arc<Shared>,
+    pub(super) who: Traveller,
+    /// The client's CLIENT_READY, repeated to every backend.
+    pub(super) ready: Bytes,
+    pub(super) client: Link,
+    pub(super) state: ClientState,
+    pub(super) objects: ObjectMap,
+    pub(super) world: Option<World>,
+    pub(super) gate: Gate,
+    pub(super) journey: Option<Journey>,
+    pub(super) media: MediaQueue,
+    pub(super) sudo: Sudo,
+    /// What the player's proof of the old password is checked against.
+    pub(super) handshake: Option<ServerHandshake>,
+    /// A step of a password change that is being computed.
+    pub(super) work: Option<Work>,
+    pub(super) client_traffic: Traffic,
+    /// When the wish for the journey that is being finished was made.
+    pub(super) moving_since: Option<Instant>,
+}
+
+/// The backend a player is on.
+pub(super) struct World {
+    pub(super) server: String,
+    pub(super) title: String,
+    pub(super) link: Link,
+    pub(super) ids: Arc<IdMap>,
+    pub(super) traffic: Traffic,
+}
+
+/// A backend that is being entered.
+pub(super) struct Journey {
+    pub(super) purpose: Purpose,
+    pub(super) started: Instant,
+    pub(super) end: Pin<Box<dyn Future<Output = Result<Arrival, Refusal>> + Send>>,
+}
+
+/// Why a journey was begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The player has just logged in.
+    Join,
+    /// The player asked for it.
+    Wish {
+        /// The target.
+        server: String,
+    },
+    /// The backend was lost.
+    Fallback {
+        /// The lost backend.
+        lost: String,
+    },
+}
+
+/// What made the task look.
+enum Wake {
+    Links,
+    Arrived(Result<Arrival, Refusal>),
+    Worked(Done),
+    Tick,
+    Stop,
+}
+
+/// How a session ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The client left or was lost; the transport's reason.
+    ClientGone(&'static str),
+    /// The client is to be sent away.
+    Deny(Denial),
+}
+
+impl Player {
+    /// Plays until the end.
+    pub(super) async fn play(&mut self) -> End {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut stopping = self.shared.stopping.clone();
+        loop {
+            let wake = tokio::select! {
+                () = self.client.drive() => Wake::Links,
+                () = drive(self.world.as_mut()) => Wake::Links,
+                end = arrival(self.journey.as_mut()) => Wake::Arrived(end),
+                done = working(self.work.as_mut()) => Wake::Worked(done),
+                _ = tick.tick() => Wake::Tick,
+                _ = stopping.wait_for(|stop| *stop) => Wake::Stop,
+            };
+            let turn = match wake {
+                Wake::Links => Ok(()),
+                Wake::Arrived(result) => self.journey_ended(result),
+                Wake::Worked(done) => self.worked(done),
+                Wake::Tick => self.tick(),
+                Wake::Stop => Err(End::Deny(self.stopping())),
+            };
+            let turn = match turn {
+                Ok(()) => self.turn().await,
+                Err(end) => Err(end),
+            };
+            if let Err(end) = turn {
+                self.report_traffic();
+                return end;
+            }
+        }
+    }
+
+    /// Moves everything that can be moved now, in both directions.
+    async fn turn(&mut self) -> Result<(), End> {
+        self.from_client()?;
+        self.from_world()?;
+        self.serve_media().await?;
+        while let Some(ticket) = self.client.recv_acked() {
+            self.gate.acknowledged(ticket, Instant::now());
+        }
+        if let Some(world) = &mut self.world {
+            world.link.flush();
+        }
+        self.client.flush();
+        if let Some(reason) = self.client.closed() {
+            return Err(End::ClientGone(reason.as_str()));
+        }
+        if let Some(reason) = self.world.as_ref().and_then(|w| w.link.closed()) {
+            self.world_lost(reason.as_str())?;
+        }
+        Ok(())
+    }
+
+    fn from_client(&mut self) -> Result<(), End> {
+        while let Some(message) = self.client.recv() {
+            self.client_message(message)?;
+        }
+        Ok(())
+    }
+
+    fn from_world(&mut self) -> Result<(), End> {
+        while self.client.queued_bytes() < CLIENT_BACKLOG {
+            let Some(message) = self.world.as_mut().and_then(|w| w.link.recv()) else { break };
+            self.world_message(message)?;
+        }
+        for message in self.state.take_evicted(self.who.version) {
+            self.to_client(2, true, message)?;
+        }
+        Ok(())
+    }
+
+    async fn serve_media(&mut self) -> Result<(), End> {
+        let pumped = self.media.pump(&mut self.client, &self.shared.metrics).await;
+        pumped.map_err(|e| client_failed(&e))
+    }
+
+    /// Sends to the client and records what it thereby holds.
+    pub(super) fn to_client(
+        &mut self,
+        channel: u8,
+        reliable: bool,
+        data: Bytes,
+    ) -> Result<(), End> {
+        self.state.observe_to_client(&data, self.who.version);
+        self.client.send(channel, reliable, data).map_err(|e| client_failed(&e))
+    }
+
+    /// Sends to the backend. A backend that does not take it any more is noticed when its link
+    /// closes, so failures end here.
+    pub(super) fn to_world(&mut self, channel: u8, reliable: bool, data: Bytes) {
+        if let Some(world) = &mut self.world
+            && let Err(error) = world.link.send(channel, reliable, data)
+        {
+            tracing::debug!(server = world.server, %error, "a message for the backend was dropped");
+        }
+    }
+
+    /// Writes a line into the player's chat.
+    pub(super) fn tell(&mut self, text: &str) -> Result<(), End> {
+        self.to_client(0, true, ChatMessage::system(text, unix_now()).encode())
+    }
+
+    fn tick(&mut self) -> Result<(), End> {
+        self.report_traffic();
+        self.gate.tick(Instant::now());
+        if self.world.as_ref().is_some_and(|w| w.traffic.unreachable(&w.link)) {
+            self.world_lost("unreachable")?;
+        }
+        Ok(())
+    }
+
+    fn report_traffic(&mut self) {
+        let metrics = &self.shared.metrics;
+        self.client_traffic.report(&self.client, metrics);
+        if let Some(world) = &mut self.world {
+            world.traffic.report(&world.link, metrics);
+        }
+    }
+
+    fn stopping(&self) -> Denial {
+        let text = self.shared.network.load().proxy.messages.shutdown.clone();
+        Denial::code("shutdown", mesegate_protocol::login::DenyCode::Shutdown, text)
+            .with_reconnect()
+    }
+}
+
+fn client_failed(error: &SendError) -> End {
+    End::ClientGone(match error {
+        SendError::Closed => "closed",
+        SendError::QueueFull => "send_limit",
+        SendError::TooLarge => "message_too_large",
+    })
+}
+
+async fn drive(world: Option<&mut World>) {
+    match world {
+        Some(world) => world.link.drive().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn arrival(journey: Option<&mut Journey>) -> Result<Arrival, Refusal> {
+    match journey {
+        Some(journey) => journey.end.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn working(work: Option<&mut Work>) -> Done {
+    match work {
+        Some(work) => work.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn unix_now() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |d| d.as_secs())
+}

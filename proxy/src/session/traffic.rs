@@ -1,0 +1,66 @@
+//! Handing a link's counters to the metrics, and noticing a backend that is gone.
+
+use std::time::{Duration, Instant};
+
+use mesegate_transport::{Link, Stats};
+
+use crate::metrics::Metrics;
+
+/// How long a backend whose port was reported closed may stay silent before it counts as lost.
+/// The report (ICMP port unreachable) means that no process listens there any more; a live
+/// server acknowledges within a round trip.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What of a link's counters was reported already.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    side: &'static str,
+    reported: Stats,
+    /// Datagrams received when a refusal was first seen, and when that was.
+    refused: Option<(u64, Instant)>,
+}
+
+impl Traffic {
+    /// For a link on `side`: `client` or `server`.
+    pub(super) fn new(side: &'static str) -> Self {
+        Self { side, reported: Stats::default(), refused: None }
+    }
+
+    /// Adds what was counted since the last report.
+    pub(super) fn report(&mut self, link: &Link, metrics: &Metrics) {
+        let now = link.stats();
+        let old = &self.reported;
+        let add = |vec: &prometheus::IntCounterVec, label: &str, new: u64, old: u64| {
+            if new > old {
+                vec.with_label_values(&[self.side, label]).inc_by(new - old);
+            }
+        };
+        add(&metrics.datagrams_total, "in", now.datagrams_in, old.datagrams_in);
+        add(&metrics.datagrams_total, "out", now.datagrams_out, old.datagrams_out);
+        add(&metrics.datagram_bytes_total, "in", now.bytes_in, old.bytes_in);
+        add(&metrics.datagram_bytes_total, "out", now.bytes_out, old.bytes_out);
+        if now.retransmits > old.retransmits {
+            let more = now.retransmits - old.retransmits;
+            metrics.retransmits_total.with_label_values(&[self.side]).inc_by(more);
+        }
+        if let Some(srtt) = now.smoothed_rtt
+            && now.datagrams_in > old.datagrams_in
+        {
+            metrics.rtt.with_label_values(&[self.side]).observe(srtt.as_secs_f64());
+        }
+        if now.refused > old.refused && self.refused.is_none() {
+            self.refused = Some((now.datagrams_in, Instant::now()));
+        }
+        if self.refused.is_some_and(|(seen, _)| now.datagrams_in > seen) {
+            self.refused = None;
+        }
+        self.reported = now;
+    }
+
+    /// True when the peer's port was reported closed and nothing has come since, for a while.
+    pub(super) fn unreachable(&self, link: &Link) -> bool {
+        self.refused.is_some_and(|(seen, since)| {
+            since.elapsed() >= GRACE && link.stats().datagrams_in == seen
+        })
+    }
+}

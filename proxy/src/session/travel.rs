@@ -1,0 +1,123 @@
+//! Getting to a backend: logging in to it and finding out whether the player's client can show
+//! it, all while the player is still somewhere else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesegate_backend::{Address, Dial, EnterError, Entered};
+use mesegate_content::{AdmitError, Catalogue};
+use mesegate_protocol::ProtocolVersion;
+use mesegate_protocol::map::IdMap;
+
+use crate::network::Server;
+use crate::shared::{Shared, credentials};
+
+/// How long one backend has to let a player in, definitions included.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Who travels: what every backend is told, and what the client can show.
+#[derive(Clone)]
+pub(super) struct Traveller {
+    pub(super) name: String,
+    pub(super) version: ProtocolVersion,
+    pub(super) language: String,
+    pub(super) catalogue: Arc<Catalogue>,
+}
+
+/// A backend that let the player in and waits for CLIENT_READY.
+pub(super) struct Arrival {
+    pub(super) server: String,
+    pub(super) title: String,
+    pub(super) entered: Entered,
+    pub(super) ids: Arc<IdMap>,
+}
+
+/// Why a backend was not entered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    /// The backend or the network between refused.
+    #[error("{0}")]
+    Enter(#[from] EnterError),
+    /// The client does not have what the backend's world is made of.
+    #[error("{0}")]
+    Content(#[from] AdmitError),
+    /// The backend chose another version than the client's.
+    #[error("it speaks protocol {backend}, you are connected with {client}")]
+    Version {
+        /// What the backend answered.
+        backend: ProtocolVersion,
+        /// What the player's client was told.
+        client: ProtocolVersion,
+    },
+    /// There is nowhere to go.
+    #[error("no server is left to go to")]
+    Nowhere,
+}
+
+impl Refusal {
+    /// One name for logs and metrics.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::Enter(error) => error.reason(),
+            Self::Content(_) => "content_unknown",
+            Self::Version { .. } => "version_mismatch",
+            Self::Nowhere => "nowhere",
+        }
+    }
+}
+
+/// Logs the traveller in to `server`.
+pub(super) async fn travel(
+    shared: &Shared,
+    who: &Traveller,
+    server: &Server,
+) -> Result<Arrival, Refusal> {
+    let name = server.name.as_str();
+    let endpoint = &server.spec.endpoint;
+    let address = Address::new(&endpoint.host, endpoint.port);
+    let dial = Dial {
+        max_version: who.version,
+        language: who.language.clone(),
+        deadline: DEADLINE,
+        // The last visit's goodbye may be lost, or still be on its way.
+        retry_already_connected: true,
+        transport: Arc::clone(&shared.backend_transport),
+        ..Dial::new(address, &who.name, credentials(&shared.key, &who.name, server))
+    };
+    let entered = mesegate_backend::enter(&dial).await?;
+    if entered.version != who.version {
+        return Err(Refusal::Version { backend: entered.version, client: who.version });
+    }
+    shared.library.report_definitions(name, who.version, &who.language, &entered.definitions);
+    let ids = who.catalogue.admit(&entered.definitions)?;
+    Ok(Arrival { server: name.to_owned(), title: server.title().to_owned(), entered, ids })
+}
+
+/// Tries one server after the other. Failures are logged; the last one is returned.
+pub(super) async fn travel_to_any(
+    shared: &Shared,
+    who: &Traveller,
+    servers: Vec<Server>,
+) -> Result<Arrival, Refusal> {
+    let mut last = Refusal::Nowhere;
+    for server in &servers {
+        match travel(shared, who, server).await {
+            Ok(arrival) => return Ok(arrival),
+            Err(refusal) => {
+                report(server, &refusal);
+                last = refusal;
+            }
+        }
+    }
+    Err(last)
+}
+
+/// Tells the operator why a server was not entered.
+pub(super) fn report(server: &Server, refusal: &Refusal) {
+    tracing::warn!(
+        server = %server.name,
+        endpoint = %server.spec.endpoint,
+        reason = refusal.reason(),
+        "a player could not enter the server: {refusal}"
+    );
+}

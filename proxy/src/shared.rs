@@ -1,0 +1,37 @@
+//! What all sessions share.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use mesegate_auth::{BackendKey, SqliteAccounts};
+use mesegate_backend::Credentials;
+use mesegate_content::Library;
+use mesegate_transport::Config;
+use tokio::sync::watch;
+
+use crate::metrics::Metrics;
+use crate::network::{Network, Server};
+use crate::players::Players;
+use crate::resource::BackendAuth;
+
+/// What all sessions share. Everything in it is immutable, swapped whole, or locks for moments.
+pub(crate) struct Shared {
+    pub(crate) network: ArcSwap<Network>,
+    pub(crate) library: Library,
+    pub(crate) accounts: SqliteAccounts,
+    pub(crate) key: Arc<BackendKey>,
+    pub(crate) metrics: Metrics,
+    pub(crate) players: Players,
+    /// Transport settings towards backends.
+    pub(crate) backend_transport: Arc<Config>,
+    /// True from the moment the process was asked to stop.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// How `name` logs in to `server`.
+pub(crate) fn credentials(key: &BackendKey, name: &str, server: &Server) -> Credentials {
+    match server.spec.backend_auth {
+        BackendAuth::Secret => Credentials::Secret(key.secret(name, server.name.as_str())),
+        BackendAuth::Empty => Credentials::Empty,
+    }
+}
