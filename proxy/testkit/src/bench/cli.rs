@@ -1,0 +1,148 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Measures a Mesegate proxy against no proxy and against a bare UDP relay.
+#[derive(Debug, Parser)]
+#[command(name = "mesegate-bench", version)]
+pub(super) struct Cli {
+    /// What this process logs about itself, as in RUST_LOG.
+    #[arg(long, default_value = "error", global = true)]
+    pub log: String,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// Helpers that run as processes of their own.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// A bare UDP relay; prints the address it listens on.
+    Relay {
+        /// Where to listen.
+        #[arg(long)]
+        listen: SocketAddr,
+        /// Where datagrams go.
+        #[arg(long)]
+        to: SocketAddr,
+    },
+    /// Records a real server's definitions, media and blocks for `--replay`.
+    Record {
+        /// The server, as host:port.
+        #[arg(long)]
+        from: String,
+        /// Folder to write to.
+        #[arg(long)]
+        to: PathBuf,
+        /// Player name to enter with.
+        #[arg(long, default_value = "recorder")]
+        name: String,
+        /// Its password; registered on the first visit.
+        #[arg(long, default_value = "recorder")]
+        password: String,
+    },
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Part {
+    /// Time to join with media.
+    Joins,
+    /// Holding players: CPU time, memory, nobody lost.
+    Hold,
+    /// Added one-way latency.
+    Latency,
+    /// Time of a hop between servers.
+    Hops,
+}
+
+/// Sizes of the measurement.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Options {
+    /// The proxy's binary; by default `mesegate-proxy` beside this one.
+    #[arg(long)]
+    pub proxy: Option<PathBuf>,
+    /// Measure only these parts.
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<Part>,
+    /// Small numbers, for a test of the whole in well under a minute.
+    #[arg(long)]
+    pub quick: bool,
+    /// Players held.
+    #[arg(long, default_value_t = 300)]
+    pub players: usize,
+    /// Seconds they are held.
+    #[arg(long, default_value_t = 60)]
+    pub seconds: u64,
+    /// Players that join with media.
+    #[arg(long, default_value_t = 100)]
+    pub joins: usize,
+    /// Seconds within which they start.
+    #[arg(long, default_value_t = 20)]
+    pub join_window: u64,
+    /// Bytes of media per join.
+    #[arg(long, default_value_t = 5_000_000)]
+    pub media: usize,
+    /// Players that start per second where joining itself is not measured.
+    #[arg(long, default_value_t = 20)]
+    pub join_rate: u32,
+    /// Players while latency is measured.
+    #[arg(long, default_value_t = 100)]
+    pub latency_players: usize,
+    /// Seconds during which latency is measured.
+    #[arg(long, default_value_t = 15)]
+    pub latency_seconds: u64,
+    /// Players that hop.
+    #[arg(long, default_value_t = 20)]
+    pub hop_players: usize,
+    /// Hops of each.
+    #[arg(long, default_value_t = 10)]
+    pub hops: usize,
+    /// Replay these recordings instead of made-up worlds: the first is server a, the second (or
+    /// the first again) is server b.
+    #[arg(long)]
+    pub replay: Vec<PathBuf>,
+    /// Write the report as JSON.
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+}
+
+impl Options {
+    /// Applies `--quick`.
+    pub(super) fn effective(mut self) -> Self {
+        if self.quick {
+            self.players = self.players.min(20);
+            self.seconds = self.seconds.min(4);
+            self.joins = self.joins.min(10);
+            self.join_window = self.join_window.min(1);
+            self.media = self.media.min(500_000);
+            self.latency_players = self.latency_players.min(10);
+            self.latency_seconds = self.latency_seconds.min(2);
+            self.hop_players = self.hop_players.min(4);
+            self.hops = self.hops.min(2);
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn parts_are_a_list() {
+        let cli = Cli::parse_from(["x", "--only", "joins,hops", "--quick"]);
+        assert_eq!(cli.options.only, [Part::Joins, Part::Hops]);
+        assert!(cli.options.effective().players <= 20);
+    }
+}

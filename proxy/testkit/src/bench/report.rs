@@ -1,0 +1,235 @@
+//! What came out, as a table and as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::cli::Options;
+use super::scene::Way;
+use crate::samples::Summary;
+
+/// Failures listed; further ones are counted.
+const FAILURES: usize = 50;
+
+/// Joining with media.
+#[derive(Debug, Serialize)]
+pub(super) struct JoinReport {
+    pub done: usize,
+    pub failed: usize,
+    /// Until the player stood in a world.
+    pub time: Summary,
+    /// Until the definitions were there, media not counted.
+    pub until_definitions: Summary,
+}
+
+/// Holding players.
+#[derive(Debug, Serialize)]
+pub(super) struct HoldReport {
+    pub players: usize,
+    pub lost: usize,
+    pub seconds: f64,
+    /// Datagrams that players and server sent into the process between them.
+    pub datagrams: u64,
+    pub cpu_seconds: f64,
+    pub cpu_us_per_datagram: f64,
+    /// Percent of one processor.
+    pub cpu_percent_per_player: f64,
+    pub resident_idle: u64,
+    pub resident: u64,
+    pub resident_per_player: u64,
+}
+
+/// One-way times.
+#[derive(Debug, Serialize)]
+pub(super) struct LatencyReport {
+    pub players: usize,
+    pub to_server: Summary,
+    pub to_client: Summary,
+}
+
+/// Hops.
+#[derive(Debug, Serialize)]
+pub(super) struct HopReport {
+    pub done: usize,
+    pub failed: usize,
+    pub time: Summary,
+    /// Joining the other server directly instead, without media.
+    pub reconnect: Summary,
+}
+
+/// The proxy's cost relative to the yardsticks of the same run.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Ratios {
+    /// CPU time per datagram, proxy to relay.
+    pub cpu_per_datagram_to_relay: Option<f64>,
+    /// CPU time per player, proxy to relay.
+    pub cpu_per_player_to_relay: Option<f64>,
+    /// Median time to join, proxy to direct.
+    pub join_p50_to_direct: Option<f64>,
+    /// 99th percentile of the time to join, proxy to direct.
+    pub join_p99_to_direct: Option<f64>,
+    /// Latency that the proxy adds to the direct way, in milliseconds.
+    pub added_to_server_ms: Option<Added>,
+    /// The same, from server to client.
+    pub added_to_client_ms: Option<Added>,
+    /// Median hop to median direct reconnect.
+    pub hop_p50_to_reconnect: Option<f64>,
+}
+
+/// Differences of percentiles.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Added {
+    pub p50: f64,
+    pub p99: f64,
+    pub max: f64,
+}
+
+/// Everything.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub processors: usize,
+    pub optimized: bool,
+    pub media_bytes: usize,
+    pub joins: BTreeMap<Way, JoinReport>,
+    pub hold: BTreeMap<Way, HoldReport>,
+    pub latency: BTreeMap<Way, LatencyReport>,
+    pub hops: Option<HopReport>,
+    pub ratios: Ratios,
+    pub failures: Vec<String>,
+    pub failure_count: usize,
+}
+
+impl Report {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            processors: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            optimized: !cfg!(debug_assertions),
+            media_bytes: options.media,
+            joins: BTreeMap::new(),
+            hold: BTreeMap::new(),
+            latency: BTreeMap::new(),
+            hops: None,
+            ratios: Ratios::default(),
+            failures: Vec::new(),
+            failure_count: 0,
+        }
+    }
+
+    pub(super) fn fail(&mut self, what: String) {
+        self.failure_count += 1;
+        if self.failures.len() < FAILURES {
+            self.failures.push(what);
+        }
+    }
+
+    /// Computes the ratios.
+    pub(super) fn finish(&mut self) {
+        let ratio = |value: f64, to: f64| (to > 0.0).then(|| value / to);
+        if let (Some(proxy), Some(relay)) = (self.hold.get(&Way::Proxy), self.hold.get(&Way::Relay))
+        {
+            self.ratios.cpu_per_datagram_to_relay =
+                ratio(proxy.cpu_us_per_datagram, relay.cpu_us_per_datagram);
+            self.ratios.cpu_per_player_to_relay =
+                ratio(proxy.cpu_percent_per_player, relay.cpu_percent_per_player);
+        }
+        if let (Some(proxy), Some(direct)) =
+            (self.joins.get(&Way::Proxy), self.joins.get(&Way::Direct))
+        {
+            self.ratios.join_p50_to_direct = ratio(proxy.time.p50_ms, direct.time.p50_ms);
+            self.ratios.join_p99_to_direct = ratio(proxy.time.p99_ms, direct.time.p99_ms);
+        }
+        if let (Some(proxy), Some(direct)) =
+            (self.latency.get(&Way::Proxy), self.latency.get(&Way::Direct))
+        {
+            let added = |proxy: Summary, direct: Summary| Added {
+                p50: proxy.p50_ms - direct.p50_ms,
+                p99: proxy.p99_ms - direct.p99_ms,
+                max: proxy.max_ms - direct.max_ms,
+            };
+            self.ratios.added_to_server_ms = Some(added(proxy.to_server, direct.to_server));
+            self.ratios.added_to_client_ms = Some(added(proxy.to_client, direct.to_client));
+        }
+        if let Some(hops) = &self.hops {
+            self.ratios.hop_p50_to_reconnect = ratio(hops.time.p50_ms, hops.reconnect.p50_ms);
+        }
+    }
+}
+
+struct Times(Summary);
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary { p50_ms, p99_ms, max_ms, .. } = self.0;
+        write!(f, "p50 {p50_ms:8.2} ms  p99 {p99_ms:8.2} ms  max {max_ms:8.2} ms")
+    }
+}
+
+impl fmt::Display for Added {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { p50, p99, max } = self;
+        write!(f, "p50 {p50:+8.2} ms  p99 {p99:+8.2} ms  max {max:+8.2} ms")
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let build = if self.optimized { "release build" } else { "DEBUG BUILD: do not quote" };
+        writeln!(f, "{} processors, {build}", self.processors)?;
+        for (way, joins) in &self.joins {
+            let JoinReport { done, failed, time, until_definitions } = joins;
+            writeln!(f, "joins    {way:7} {done} done, {failed} failed  {}", Times(*time))?;
+            writeln!(f, "  login  {way:7} {}", Times(*until_definitions))?;
+        }
+        for (way, hold) in &self.hold {
+            writeln!(
+                f,
+                "hold     {way:7} {} players {:.0} s, {} lost  {:.2} us CPU/datagram \
+                 ({:.0} datagrams/s)  {:.3} % CPU/player  {} KiB/player ({} MiB in all)",
+                hold.players,
+                hold.seconds,
+                hold.lost,
+                hold.cpu_us_per_datagram,
+                hold.datagrams as f64 / hold.seconds,
+                hold.cpu_percent_per_player,
+                hold.resident_per_player / 1024,
+                hold.resident / (1024 * 1024),
+            )?;
+        }
+        for (way, latency) in &self.latency {
+            let LatencyReport { players, to_server, to_client } = latency;
+            writeln!(f, "latency  {way:7} {players} players, to server  {}", Times(*to_server))?;
+            writeln!(f, "         {way:7} {players} players, to client  {}", Times(*to_client))?;
+        }
+        if let Some(hops) = &self.hops {
+            let HopReport { done, failed, time, reconnect } = hops;
+            writeln!(f, "hops     proxy   {done} done, {failed} failed  {}", Times(*time))?;
+            writeln!(f, "         reconnecting directly  {}", Times(*reconnect))?;
+        }
+        let ratios = [
+            ("CPU/datagram, proxy : relay", self.ratios.cpu_per_datagram_to_relay),
+            ("CPU/player, proxy : relay", self.ratios.cpu_per_player_to_relay),
+            ("join p50, proxy : direct", self.ratios.join_p50_to_direct),
+            ("join p99, proxy : direct", self.ratios.join_p99_to_direct),
+            ("hop p50 : direct reconnect", self.ratios.hop_p50_to_reconnect),
+        ];
+        for (name, ratio) in ratios {
+            if let Some(ratio) = ratio {
+                writeln!(f, "ratio    {name:30} {ratio:.2}")?;
+            }
+        }
+        if let Some(added) = &self.ratios.added_to_server_ms {
+            writeln!(f, "added    client to server  {added}")?;
+        }
+        if let Some(added) = &self.ratios.added_to_client_ms {
+            writeln!(f, "added    server to client  {added}")?;
+        }
+        for failure in &self.failures {
+            writeln!(f, "FAILED   {failure}")?;
+        }
+        if self.failure_count > self.failures.len() {
+            writeln!(f, "FAILED   and {} more", self.failure_count - self.failures.len())?;
+        }
+        Ok(())
+    }
+}
