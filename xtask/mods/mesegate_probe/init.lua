@@ -1,0 +1,239 @@
+-- The project's own test mod. It writes one line to the server's log for everything a player does
+-- ("probe: VERB PLAYER DETAILS"), lays a floor in the server's own colour, and puts up on command
+-- what a hop has to take down again. It has to load in every engine since 5.6.
+--
+-- Settings: mesegate_probe.colour  = red|green|blue|yellow   colour of the floor at the spawn point
+--           mesegate_probe.padding = N                       so many more nodes, to move node ids
+
+local core = core or minetest -- before 5.8 there is only the old name
+local colour = core.settings:get("mesegate_probe.colour")
+local padding = tonumber(core.settings:get("mesegate_probe.padding") or 0)
+
+local function say(...)
+	core.log("action", "probe: " .. table.concat({...}, " "))
+end
+
+local function at(pos)
+	return core.pos_to_string(vector.round(pos))
+end
+
+for i = 1, padding do
+	core.register_node("mesegate_probe:pad" .. i, {
+		description = "Padding " .. i,
+		tiles = {"mesegate_probe_yellow.png^[colorize:#000:" .. i % 200},
+		groups = {oddly_breakable_by_hand = 3},
+	})
+end
+
+-- The floor ---------------------------------------------------------------------------------------
+
+if colour then
+	local name = "mesegate_probe:" .. colour
+	core.register_node(name, {
+		description = "Floor of the " .. colour .. " server",
+		tiles = {"mesegate_probe_" .. colour .. ".png"},
+		light_source = 14,
+		groups = {oddly_breakable_by_hand = 3},
+	})
+	core.after(0, function()
+		local low, high = vector.new(-12, 8, -12), vector.new(12, 8, 12)
+		core.emerge_area(vector.new(-16, 0, -16), vector.new(16, 32, 16), function(_, _, left)
+			if left > 0 then
+				return
+			end
+			for x = low.x, high.x do
+				for z = low.z, high.z do
+					core.set_node(vector.new(x, low.y, z), {name = name})
+				end
+			end
+			say("floor", colour)
+		end)
+	end)
+end
+
+-- What players do ---------------------------------------------------------------------------------
+
+core.register_on_joinplayer(function(player)
+	local name = player:get_player_name()
+	local info = core.get_player_information(name) or {}
+	say("join", name, "protocol", tostring(info.protocol_version), "language",
+		tostring(info.lang_code), "version", tostring(info.version_string))
+	if core.registered_nodes["default:cobble"] then
+		player:get_inventory():set_stack("main", 1, "default:cobble 99")
+	end
+end)
+
+core.register_on_leaveplayer(function(player, timed_out)
+	say("leave", player:get_player_name(), timed_out and "timeout" or "quit")
+end)
+
+core.register_on_chat_message(function(name, text)
+	say("chat", name, text)
+end)
+
+core.register_on_dignode(function(pos, node, digger)
+	if digger and digger:is_player() then
+		say("dig", digger:get_player_name(), node.name, at(pos))
+	end
+end)
+
+core.register_on_placenode(function(pos, node, placer)
+	if placer and placer:is_player() then
+		say("place", placer:get_player_name(), node.name, at(pos))
+	end
+end)
+
+core.register_on_player_inventory_action(function(player, action, _, info)
+	say("inventory", player:get_player_name(), action, tostring(info.from_list),
+		tostring(info.to_list))
+end)
+
+core.register_on_player_receive_fields(function(player, form, fields)
+	say("fields", player:get_player_name(), form, core.write_json(fields))
+end)
+
+core.register_on_respawnplayer(function(player)
+	say("respawn", player:get_player_name())
+end)
+
+core.register_on_authplayer(function(name, ip, success)
+	if not success then
+		say("authfail", name, ip)
+	end
+end)
+
+local channel = core.mod_channel_join("mesegate_probe")
+
+core.register_on_modchannel_message(function(name, sender, text)
+	say("modchannel", sender == "" and "server" or sender, name, text)
+end)
+
+-- What a hop has to take down ---------------------------------------------------------------------
+
+core.register_entity("mesegate_probe:cube", {
+	initial_properties = {
+		visual = "cube",
+		visual_size = {x = 1, y = 1},
+		textures = {"mesegate_probe_yellow.png", "mesegate_probe_yellow.png",
+			"mesegate_probe_yellow.png", "mesegate_probe_yellow.png",
+			"mesegate_probe_yellow.png", "mesegate_probe_yellow.png"},
+		static_save = false,
+	},
+	on_punch = function(self, puncher)
+		say("punch", puncher and puncher:get_player_name() or "?")
+	end,
+	on_rightclick = function(self, clicker)
+		say("rightclick", clicker:get_player_name())
+	end,
+})
+
+local up = {}
+
+function up.hud(player)
+	player:hud_add({hud_elem_type = "text", type = "text", text = "PROBE HUD", number = 0xff2020,
+		position = {x = 0.5, y = 0.4}, scale = {x = 100, y = 100}, size = {x = 3, y = 3}})
+	player:hud_add({hud_elem_type = "image", type = "image", text = "mesegate_probe_green.png",
+		position = {x = 0.9, y = 0.5}, scale = {x = 6, y = 6}})
+	player:hud_add({hud_elem_type = "statbar", type = "statbar", text = "mesegate_probe_blue.png",
+		number = 10, position = {x = 0.1, y = 0.5}, size = {x = 16, y = 16}})
+	player:hud_add({hud_elem_type = "waypoint", type = "waypoint", name = "PROBE WAYPOINT",
+		text = " m", number = 0x20ff20, world_pos = vector.new(0, 12, 30)})
+	player:hud_set_flags({crosshair = false, wielditem = false})
+	player:hud_set_hotbar_itemcount(4)
+	player:hud_set_hotbar_image("mesegate_probe_red.png")
+end
+
+function up.sky(player)
+	player:set_sky({type = "plain", base_color = "#602080", clouds = false})
+	player:set_sun({visible = false, sunrise_visible = false})
+	player:set_moon({visible = false})
+	player:set_stars({visible = true, count = 10, star_color = "#ff0000"})
+	player:set_clouds({density = 0.9, color = "#ff00ff"})
+	player:override_day_night_ratio(0.5)
+	if player.set_lighting then
+		player:set_lighting({shadows = {intensity = 0.3}, saturation = 0.5})
+	end
+end
+
+function up.body(player)
+	player:set_physics_override({speed = 0.5, jump = 2, gravity = 0.5})
+	player:set_eye_offset({x = 0, y = 5, z = 0}, {x = 0, y = 0, z = 0})
+	player:set_fov(100)
+	player:set_nametag_attributes({text = "PROBE", color = "#00ffff"})
+	player:set_properties({visual_size = {x = 2, y = 2}, zoom_fov = 20, eye_height = 3})
+	player:set_bone_position("Head", {x = 0, y = 6, z = 0}, {x = 0, y = 30, z = 0})
+	player:set_formspec_prepend("bgcolor[#204020;true]")
+	player:set_inventory_formspec("size[8,5]label[1,0;PROBE INVENTORY]list[current_player;main;0,1;8,4;]")
+	player:set_hp(11)
+end
+
+function up.world(player)
+	local pos = player:get_pos()
+	core.add_entity(vector.add(pos, {x = 0, y = 1, z = 4}), "mesegate_probe:cube")
+	core.add_particlespawner({amount = 200, time = 0, playername = player:get_player_name(),
+		minpos = vector.add(pos, -5), maxpos = vector.add(pos, 5), minexptime = 3, maxexptime = 6,
+		minvel = {x = 0, y = 1, z = 0}, maxvel = {x = 0, y = 2, z = 0}, minsize = 2, maxsize = 4,
+		texture = "mesegate_probe_red.png"})
+	core.sound_play("default_place_node", {to_player = player:get_player_name(), loop = true,
+		gain = 0.1})
+	if core.registered_nodes["default:chest"] then
+		local chest = vector.round(vector.add(pos, {x = 2, y = 0, z = 3}))
+		core.set_node(chest, {name = "default:chest"})
+		core.get_meta(chest):get_inventory():add_item("main", "default:stone 7")
+	end
+end
+
+function up.inventory(player)
+	local name = player:get_player_name()
+	local detached = core.create_detached_inventory("mesegate_probe_" .. name, {
+		on_put = function(_, list, index, stack)
+			say("detached", name, list, tostring(index), stack:to_string())
+		end,
+	}, name)
+	detached:set_size("main", 8)
+	detached:set_stack("main", 2, "default:stone 3")
+	core.show_formspec(name, "mesegate_probe:form",
+		"size[8,6]label[0,0;PROBE FORM]list[detached:mesegate_probe_" .. name ..
+		";main;0,1;8,1;]list[current_player;main;0,2;8,3;]button_exit[3,5;2,1;ok;OK]")
+end
+
+core.register_chatcommand("probe", {
+	params = "up [PART] | pos | kick TEXT | die | channel TEXT | media NAME",
+	description = "Tests of the proxy",
+	func = function(name, text)
+		local player = core.get_player_by_name(name)
+		local verb, rest = text:match("^(%S+)%s*(.*)$")
+		if not player then
+			return false, "only in the game"
+		elseif verb == "up" then
+			for part, show in pairs(up) do
+				-- An open form would take the keyboard, so it comes only when asked for.
+				if rest == part or (rest == "" and part ~= "inventory") then
+					show(player)
+				end
+			end
+			say("up", name, rest)
+		elseif verb == "pos" then
+			say("pos", name, at(player:get_pos()), "hp", tostring(player:get_hp()))
+		elseif verb == "kick" then
+			core.kick_player(name, rest)
+		elseif verb == "die" then
+			player:set_hp(0)
+		elseif verb == "channel" then
+			channel:send_all(rest)
+		elseif verb == "media" then
+			-- A texture that no client has yet, under a name of the caller's choice.
+			local path = core.get_worldpath() .. "/" .. rest
+			local source = io.open(core.get_modpath("mesegate_probe")
+				.. "/textures/mesegate_probe_red.png", "rb")
+			core.safe_file_write(path, source:read("*a"))
+			source:close()
+			core.dynamic_add_media({filepath = path, to_player = name}, function(who)
+				say("media", who, rest)
+			end)
+		else
+			return false, "what?"
+		end
+		return true, "probe: " .. text
+	end,
+})

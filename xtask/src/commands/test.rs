@@ -1,0 +1,145 @@
+//! `cargo xtask test`: everything that has to pass before a change is taken, as CI runs it.
+
+mod stage;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use xtask::engine::{Server, ServerSpec};
+use xtask::lab::{Generation, Lab};
+use xtask::{Error, Result, paths, run, tools};
+
+use super::usage;
+use stage::{Count, Step};
+
+/// The version of cargo-deny that the project was last checked with.
+const CARGO_DENY: &str = "0.20.2";
+
+struct Stage {
+    name: &'static str,
+    what: &'static str,
+    run: fn(&mut Count) -> Result<()>,
+}
+
+const STAGES: [Stage; 5] = [
+    Stage { name: "fmt", what: "the code is formatted", run: fmt },
+    Stage { name: "clippy", what: "no warnings from the compiler and clippy", run: clippy },
+    Stage { name: "deny", what: "licences, sources and duplicates of dependencies", run: deny },
+    Stage { name: "unit", what: "tests that need nothing but this machine", run: unit },
+    Stage { name: "engines", what: "tests with real Luanti servers and clients", run: engines },
+];
+
+/// Runs the stages and prints one line with the sum at the end.
+pub(crate) fn run(arguments: &[String]) -> Result<bool> {
+    let mut wanted: Vec<&str> = Vec::new();
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        match argument.as_str() {
+            "--list" => {
+                for stage in &STAGES {
+                    println!("{:10} {}", stage.name, stage.what);
+                }
+                return Ok(true);
+            }
+            "--only" => {
+                let name = rest.next().map_or("", String::as_str);
+                if !STAGES.iter().any(|stage| stage.name == name) {
+                    return Err(usage(format!("there is no stage `{name}`")));
+                }
+                wanted.push(name);
+            }
+            other => return Err(usage(format!("test has no option `{other}`"))),
+        }
+    }
+    run::remove_old();
+    let start = Instant::now();
+    let mut total = Count::default();
+    let mut lines = Vec::new();
+    for stage in &STAGES {
+        if !wanted.is_empty() && !wanted.contains(&stage.name) {
+            continue;
+        }
+        println!("== {}: {}", stage.name, stage.what);
+        let begin = Instant::now();
+        let mut count = Count::default();
+        if let Err(error) = (stage.run)(&mut count) {
+            println!("{error}");
+            count.failed += 1;
+        }
+        let line = format!(
+            "{:10} {:5} passed {:3} failed {:5} s",
+            stage.name,
+            count.passed,
+            count.failed,
+            begin.elapsed().as_secs()
+        );
+        println!("{line}\n");
+        lines.push(line);
+        total.add(count);
+    }
+    println!("{}", lines.join("\n"));
+    println!(
+        "all of it took {} s; logs and pictures: {}\n",
+        start.elapsed().as_secs(),
+        paths::artifacts().display()
+    );
+    // Automation reads this very line.
+    println!("{} passed, {} failed", total.passed, total.failed);
+    Ok(total.failed == 0)
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(tools::cargo());
+    command.args(arguments);
+    command
+}
+
+fn fmt(count: &mut Count) -> Result<()> {
+    Step::new("fmt", cargo(&["fmt", "--all", "--check", "--", "--color=never"])).check(count)
+}
+
+fn clippy(count: &mut Count) -> Result<()> {
+    let arguments = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    Step::new("clippy", cargo(&arguments)).check(count)
+}
+
+/// Known vulnerabilities are left out: their database is a git repository, and this command has to
+/// work where only the crates' registry is reached. `cargo deny check advisories` asks for them.
+fn deny(count: &mut Count) -> Result<()> {
+    let mut command = Command::new(tools::cargo_tool("cargo-deny", CARGO_DENY)?);
+    command.args(["--locked", "check", "licenses", "bans", "sources"]);
+    Step::new("deny", command).check(count)
+}
+
+fn unit(count: &mut Count) -> Result<()> {
+    let command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    Step::new("unit", command).tests(count)
+}
+
+fn engines(count: &mut Count) -> Result<()> {
+    let lab = Lab::ensure(&Generation::ALL)?;
+    for generation in Generation::ALL {
+        println!("{generation}: engine {}", lab.version(generation)?);
+    }
+    for generation in Generation::ALL {
+        let server = Server::start(&lab, ServerSpec::new("login", generation))?;
+        let arguments = ["test", "--locked", "--package", "mesegate-backend", "--test"];
+        let mut command = cargo(&arguments);
+        command.args(["real_engine", "--", "--ignored", "--test-threads=1"]);
+        command.env("MESEGATE_TEST_BACKEND", server.address().to_string());
+        Step::new(&format!("login-{generation}"), command).tests(count)?;
+    }
+    // One at a time: each has several engines and draws in software.
+    let arguments = ["test", "--locked", "--package", "xtask", "--no-fail-fast", "--tests"];
+    let mut command = cargo(&arguments);
+    command.args(["--", "--ignored", "--test-threads=1", "--nocapture"]);
+    Step::new("engines", command).tests(count)
+}
+
+/// Where a step's output goes.
+fn log_file(name: &str) -> Result<PathBuf> {
+    let folder = paths::artifacts().join("logs");
+    std::fs::create_dir_all(&folder).map_err(Error::io(format!("making {}", folder.display())))?;
+    Ok(folder.join(format!("{name}.log")))
+}
