@@ -18,8 +18,9 @@ pub struct Options {
     #[arg(long, env = "MESEGATE_DATA", default_value = "mesegate-data", value_name = "DIR")]
     pub data: PathBuf,
 
-    /// Account database in the engine's own schema, `sqlite:PATH`
-    /// [default: sqlite:DATA/auth.sqlite]
+    /// Account database in the engine's own schema: `sqlite:PATH`, which must exist, or
+    /// `sqlite:PATH?mode=rwc`, which is created if missing
+    /// [default: sqlite:DATA/auth.sqlite?mode=rwc]
     #[arg(long, env = "MESEGATE_DATABASE", value_name = "URL")]
     pub database: Option<String>,
 
@@ -71,7 +72,7 @@ impl Options {
     pub fn database_url(&self) -> String {
         match &self.database {
             Some(url) => url.clone(),
-            None => format!("sqlite:{}", self.data.join("auth.sqlite").display()),
+            None => format!("sqlite:{}?mode=rwc", self.data.join("auth.sqlite").display()),
         }
     }
 
@@ -105,7 +106,7 @@ mod tests {
     fn defaults_are_those_of_the_manual() {
         let options = Options::try_parse_from(["mesegate-proxy", "--resources", "x"]).unwrap();
         assert_eq!(options.listen.to_string(), "[::]:30000");
-        assert_eq!(options.database_url(), "sqlite:mesegate-data/auth.sqlite");
+        assert_eq!(options.database_url(), "sqlite:mesegate-data/auth.sqlite?mode=rwc");
         assert_eq!(options.http_addr().unwrap().unwrap().port(), 9090);
     }
 

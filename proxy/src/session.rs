@@ -10,6 +10,7 @@ mod login;
 mod media;
 mod password;
 mod play;
+mod pushes;
 mod traffic;
 mod travel;
 
@@ -27,6 +28,7 @@ use gate::Gate;
 use login::{Attempt, Failed, Failure, Login};
 use media::MediaQueue;
 use play::{End, Player, Purpose};
+use pushes::Pushes;
 use traffic::Traffic;
 use travel::Traveller;
 
@@ -74,6 +76,7 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
         gate: Gate::Waiting(began),
         journey: None,
         media: MediaQueue::default(),
+        pushes: Pushes::default(),
         sudo: Sudo::new(mechanisms),
         handshake: None,
         work: None,

@@ -33,10 +33,10 @@ impl Player {
             Route::Rewrite => self.rewrite_to_world(command, message)?,
             Route::Consume => match command {
                 to_server::REQUEST_MEDIA => self.request_media(&message.data, body),
-                // Tokens are numbers of one backend; the reset makes sure that only the
-                // current one's are open.
                 to_server::HAVE_MEDIA => {
-                    self.to_world(message.channel, message.reliable, message.data)
+                    if let Some(confirmed) = self.pushes.confirmed(body) {
+                        self.to_world(message.channel, message.reliable, confirmed);
+                    }
                 }
                 to_server::FIRST_SRP | to_server::SRP_BYTES_A | to_server::SRP_BYTES_M => {
                     self.change_password(&message.data)?;
@@ -133,10 +133,12 @@ impl Player {
             Route::Rewrite => self.rewrite_to_client(command, message),
             Route::Consume => match command {
                 to_client::ACCESS_DENIED => self.denied_by_world(body),
-                // Both belong to files that the backend offers while playing.
-                to_client::MEDIA_PUSH | to_client::MEDIA => {
+                to_client::MEDIA_PUSH => {
+                    self.pushes.offered(&message.data, self.who.version);
                     self.to_client(channel, reliable, message.data)
                 }
+                // A file that was offered while playing; clients ignore any other.
+                to_client::MEDIA => self.to_client(channel, reliable, message.data),
                 _ => Ok(()),
             },
             Route::Drop => Ok(()),

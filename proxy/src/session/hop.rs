@@ -143,6 +143,7 @@ impl Player {
             self.client.send(channel, true, message).map_err(|_| End::ClientGone("send_limit"))?;
         }
         self.objects.enter_backend();
+        self.pushes.forget();
         self.gate = Gate::Waiting(Instant::now());
         let Arrival { server, title, entered, ids } = arrival;
         let metrics = &self.shared.metrics;

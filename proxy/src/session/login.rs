@@ -213,10 +213,14 @@ impl<'a> Attempt<'a> {
         let broken = |e: mesegate_auth::srp::SrpError| {
             unexpected(&format!("the password proof is broken: {e}"))
         };
-        let verifier =
-            blocking::password_verifier(&account.password, &self.name).await.map_err(broken)?;
-        let (handshake, b) =
-            blocking::server_start(&self.name, &verifier, challenge.a()).await.map_err(broken)?;
+        let name = self.name.clone();
+        let answer = async {
+            let verifier = blocking::password_verifier(&account.password, &name).await?;
+            let (handshake, b) = blocking::server_start(&name, &verifier, challenge.a()).await?;
+            Ok((verifier, handshake, b))
+        };
+        // Arithmetic waits its turn when many log in at once; packets do not.
+        let (verifier, handshake, b) = keep_driving(self.link, answer).await.map_err(broken)?;
         let (state, message) = challenge.respond(&verifier.salt, &b);
         self.link.send(0, true, message)?;
         let proof = self.until(state, AwaitProof::on_message).await?;

@@ -22,6 +22,7 @@ use super::denial::Denial;
 use super::gate::Gate;
 use super::media::MediaQueue;
 use super::password::{Done, Work};
+use super::pushes::Pushes;
 use super::traffic::Traffic;
 use super::travel::{Arrival, Refusal, Traveller};
 use crate::shared::Shared;
@@ -46,6 +47,7 @@ pub(super) struct Player {
     pub(super) gate: Gate,
     pub(super) journey: Option<Journey>,
     pub(super) media: MediaQueue,
+    pub(super) pushes: Pushes,
     pub(super) sudo: Sudo,
     /// What the player's proof of the old password is checked against.
     pub(super) handshake: Option<ServerHandshake>,
@@ -144,6 +146,9 @@ impl Player {
     async fn turn(&mut self) -> Result<(), End> {
         self.from_client()?;
         self.from_world()?;
+        if let Some(reason) = self.world.as_ref().and_then(|w| w.link.closed()) {
+            self.world_lost(reason.as_str())?;
+        }
         self.serve_media().await?;
         while let Some(ticket) = self.client.recv_acked() {
             self.gate.acknowledged(ticket, Instant::now());
@@ -154,9 +159,6 @@ impl Player {
         self.client.flush();
         if let Some(reason) = self.client.closed() {
             return Err(End::ClientGone(reason.as_str()));
-        }
-        if let Some(reason) = self.world.as_ref().and_then(|w| w.link.closed()) {
-            self.world_lost(reason.as_str())?;
         }
         Ok(())
     }
