@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use mesegate_auth::{AccountError, BackendKey, BackendKeyError, SqliteAccounts};
 use mesegate_backend::Address;
-use mesegate_content::{ContentError, ContentStore, Library, LibraryConfig, ServerSpec};
+use mesegate_content::{
+    ContentError, ContentStore, Library, LibraryConfig, ServerSpec, ServerState, ServerStatus,
+};
 use mesegate_transport::{Budget, Config, DropReason, ListenConfig, Listener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -139,10 +141,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     loaded(&shared);
     if let Some(listener) = http {
         let library = shared.library.clone();
-        let ready: http::Readiness = Arc::new(move || match library.ready() {
-            true => Ok(()),
-            false => Err("the default target's definitions have not been fetched yet".into()),
-        });
+        let ready: http::Readiness = Arc::new(move || readiness(&library));
         tokio::spawn(http::serve(listener, shared.metrics.clone(), ready));
     }
     tokio::spawn(follow(options.resources.clone(), Arc::clone(&shared)));
@@ -151,6 +150,19 @@ async fn serve(options: Options) -> Result<(), RunError> {
     result.await?;
     shared.accounts.close().await;
     Ok(())
+}
+
+/// Whether players can be let in. Until every server was looked at once, the version that all of
+/// them speak is not known, and a player who is let in with a higher one could not enter the rest.
+fn readiness(library: &Library) -> Result<(), String> {
+    if !library.ready() {
+        return Err("the default target's definitions have not been fetched yet".into());
+    }
+    let unknown = |status: &&ServerStatus| status.state == ServerState::Unknown;
+    match library.server_status().iter().find(unknown) {
+        Some(status) => Err(format!("server {} has not been looked at yet", status.name)),
+        None => Ok(()),
+    }
 }
 
 /// Takes players in until a signal comes, then says goodbye to them.

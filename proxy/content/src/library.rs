@@ -281,7 +281,8 @@ impl Shared {
         let state = self.lock();
         let base = state.servers.iter().find(|s| s.may_speak(pair.version) || s.newest.is_none());
         let complete = match (&found, base) {
-            (_, None) => false,
+            // Nobody speaks that version, as is known of all: no use to wait.
+            (_, None) => !state.servers.is_empty(),
             (Some(catalogue), Some(base)) => {
                 let has_base = catalogue.servers().first() == Some(&base.spec.name);
                 let has_language = *catalogue.base_language() == pair.language;

@@ -1,5 +1,6 @@
-//! The library and a real engine server. Run with `--ignored` and the server's address in
-//! `MESEGATE_TEST_BACKEND` (`HOST:PORT`). The server must let new names register.
+//! The library and real engine servers. Run with `--ignored` and their addresses in
+//! `MESEGATE_TEST_BACKEND` (`HOST:PORT`, several with commas between them). The servers must let
+//! new names register.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
@@ -13,21 +14,38 @@ use mesegate_protocol::content::{AnnounceMedia, Media, NodeDefs};
 
 const WAIT: Duration = Duration::from_mins(1);
 
-fn address() -> Address {
-    let address = std::env::var("MESEGATE_TEST_BACKEND")
+fn addresses() -> Vec<Address> {
+    let addresses = std::env::var("MESEGATE_TEST_BACKEND")
         .expect("MESEGATE_TEST_BACKEND must hold the address of an engine server");
-    address.parse().unwrap()
+    addresses.split(',').map(|address| address.parse().unwrap()).collect()
 }
 
-fn library(dir: &tempfile::TempDir, address: &Address) -> Library {
+fn library(dir: &tempfile::TempDir, addresses: &[Address]) -> Library {
     let library =
         Library::new(ContentStore::open(dir.path()).unwrap(), LibraryConfig::new("mesegate"));
-    library.set_servers(vec![ServerSpec {
-        name: "engine".to_owned(),
+    let spec = |(number, address): (usize, &Address)| ServerSpec {
+        name: format!("engine{number}"),
         address: address.clone(),
         credentials: Credentials::Secret("service account of the tests".to_owned()),
-    }]);
+    };
+    library.set_servers(addresses.iter().enumerate().map(spec).collect());
     library
+}
+
+/// Waits until all servers were fetched from in the network's version.
+async fn settled(library: &Library, count: usize) -> ProtocolVersion {
+    let start = Instant::now();
+    loop {
+        let version = library.network_version();
+        let catalogue = library.catalogue(version, "", Duration::from_secs(1)).await;
+        if version == library.network_version()
+            && catalogue.is_some_and(|catalogue| catalogue.servers().len() == count)
+        {
+            return version;
+        }
+        assert!(start.elapsed() < WAIT, "{:?}", library.server_status());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Takes all media as a client without a cache would, and checks it against the announcement.
@@ -49,13 +67,13 @@ async fn check_media(catalogue: &Arc<Catalogue>) -> usize {
 
 #[tokio::test]
 #[ignore = "needs an engine server"]
-async fn an_engine_is_fetched_served_and_entered() {
-    let address = address();
+async fn engines_are_fetched_served_and_entered() {
+    let addresses = addresses();
     let dir = tempfile::tempdir().unwrap();
-    let library = library(&dir, &address);
+    let library = library(&dir, &addresses);
     let start = Instant::now();
-    library.catalogue(ProtocolVersion::MAX, "", Duration::from_secs(10)).await;
-    let network = library.network_version();
+    let network = settled(&library, addresses.len()).await;
+    println!("{} servers fetched in {:?}", addresses.len(), start.elapsed());
     // Both layouts, and a language.
     for (version, language) in [(network, ""), (network, "de"), (ProtocolVersion(41), "")] {
         let catalogue = library.catalogue(version, language, WAIT).await;
@@ -65,27 +83,39 @@ async fn an_engine_is_fetched_served_and_entered() {
         let files = check_media(&catalogue).await;
         let (n, i, m) = catalogue.counts();
         assert_eq!((n, m), (nodes.len(), files));
+        let (servers, bytes) = (catalogue.servers().len(), catalogue.media_bytes());
         println!(
-            "protocol {version} {language:?}: {n} nodes, {i} items, {m} files, {} bytes, {:?}",
-            catalogue.media_bytes(),
+            "protocol {version} {language:?}, {servers} servers: {n} nodes, {i} items, {m} files, \
+             {bytes} bytes, after {:?}",
             start.elapsed()
         );
-
-        let secret = Credentials::Secret("a visitor".to_owned());
-        let mut dial = Dial::new(address.clone(), "visitor", secret);
-        dial.max_version = version;
-        dial.language = language.to_owned();
-        dial.retry_already_connected = true;
-        let entered = enter(&dial).await.unwrap();
-        let begun = Instant::now();
-        let ids = catalogue.admit(&entered.definitions).unwrap();
-        println!("admitted in {:?}", begun.elapsed());
-        assert!(ids.is_identity());
-        // What a visitor gets is what the library has: nothing to fetch again.
-        let fetched = mesegate_content::digest(&entered.definitions, version).unwrap();
-        if (version, language) == (network, "") {
-            assert_eq!(library.server_status()[0].digest, Some(fetched));
+        for (number, address) in addresses.iter().enumerate() {
+            enter_with(&library, &catalogue, number, address).await;
         }
-        leave(entered.link);
     }
+}
+
+/// A visitor with this catalogue enters one of the servers in it.
+async fn enter_with(library: &Library, catalogue: &Catalogue, number: usize, address: &Address) {
+    let (version, language) = (catalogue.version(), catalogue.language());
+    let mut dial = Dial::new(address.clone(), "visitor", Credentials::Secret("a visitor".into()));
+    dial.max_version = version;
+    dial.language = language.to_owned();
+    dial.retry_already_connected = true;
+    let entered = enter(&dial).await.unwrap();
+    let begun = Instant::now();
+    let ids = catalogue.admit(&entered.definitions).unwrap();
+    println!("engine{number}: admitted in {:?}", begun.elapsed());
+    let joined = NodeDefs::decode(&catalogue.node_def()[2..], version).unwrap().nodes;
+    let joined: HashMap<&str, u16> = joined.iter().map(|n| (n.name.as_str(), n.id)).collect();
+    for node in NodeDefs::decode(&entered.definitions.node_def, version).unwrap().nodes {
+        assert_eq!(ids.get(node.id), joined[node.name.as_str()], "{}", node.name);
+    }
+    assert!(number > 0 || ids.is_identity());
+    // What a visitor gets is what the library has: nothing to fetch again.
+    if version == library.network_version() && language.is_empty() {
+        let sent = mesegate_content::digest(&entered.definitions, version).unwrap();
+        assert_eq!(library.server_status()[number].digest, Some(sent));
+    }
+    leave(entered.link);
 }

@@ -25,11 +25,12 @@ impl Player {
             }
             Command::Servers => {
                 let names: Vec<&str> = network.servers().map(|s| s.name.as_str()).collect();
-                let mut text = format!("Servers: {}", names[..names.len().min(LISTED)].join(", "));
-                if names.len() > LISTED {
-                    text += &format!(" and {} more", names.len() - LISTED);
-                }
-                self.tell(&text)
+                let (listed, rest) = names.split_at(names.len().min(LISTED));
+                let more = match rest.len() {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                self.tell(&format!("Servers: {}{more}", listed.join(", ")))
             }
             Command::Help => self.tell(&format!(
                 "{prefix}server NAME: go to a server. {prefix}servers: list them. \

@@ -35,7 +35,7 @@ impl Player {
                 to_server::REQUEST_MEDIA => self.request_media(&message.data, body),
                 to_server::HAVE_MEDIA => {
                     if let Some(confirmed) = self.pushes.confirmed(body) {
-                        self.to_world(message.channel, message.reliable, confirmed);
+                        self.send_world(message.channel, message.reliable, confirmed);
                     }
                 }
                 to_server::FIRST_SRP | to_server::SRP_BYTES_A | to_server::SRP_BYTES_M => {
@@ -72,7 +72,7 @@ impl Player {
                 _ => {}
             }
         }
-        self.to_world(message.channel, message.reliable, message.data);
+        self.send_world(message.channel, message.reliable, message.data);
     }
 
     fn rewrite_to_world(&mut self, command: u16, message: Message) -> Result<(), End> {
@@ -98,7 +98,7 @@ impl Player {
             _ => Some(message.data),
         };
         if let Some(data) = data {
-            self.to_world(message.channel, message.reliable, data);
+            self.send_world(message.channel, message.reliable, data);
         }
         Ok(())
     }
@@ -111,12 +111,12 @@ impl Player {
             .partition(|name| self.who.catalogue.media_file(name).is_some());
         if known.is_empty() {
             // Files of a push, which only the backend has.
-            self.to_world(1, true, message.clone());
+            self.send_world(1, true, message.clone());
             return;
         }
         if !pushed.is_empty() {
             let request = mesegate_protocol::content::RequestMedia { names: pushed };
-            self.to_world(1, true, request.encode());
+            self.send_world(1, true, request.encode());
         }
         self.media.request(&self.who.catalogue, &known);
     }
@@ -127,18 +127,19 @@ impl Player {
         let Message { channel, reliable, .. } = message;
         match to_client_route(command) {
             Route::Forward if command == to_client::MOVE_PLAYER && self.gate.awaits_move() => {
-                self.first_move(&message)
+                self.first_move(&message);
+                Ok(())
             }
-            Route::Forward => self.to_client(channel, reliable, message.data),
+            Route::Forward => self.send_client(channel, reliable, message.data),
             Route::Rewrite => self.rewrite_to_client(command, message),
             Route::Consume => match command {
                 to_client::ACCESS_DENIED => self.denied_by_world(body),
                 to_client::MEDIA_PUSH => {
                     self.pushes.offered(&message.data, self.who.version);
-                    self.to_client(channel, reliable, message.data)
+                    self.send_client(channel, reliable, message.data)
                 }
                 // A file that was offered while playing; clients ignore any other.
-                to_client::MEDIA => self.to_client(channel, reliable, message.data),
+                to_client::MEDIA => self.send_client(channel, reliable, message.data),
                 _ => Ok(()),
             },
             Route::Drop => Ok(()),
@@ -156,7 +157,7 @@ impl Player {
                 match self.objects.remove_add(&data, name.as_bytes(), ids) {
                     Ok(result) => {
                         for message in result.messages {
-                            self.to_client(channel, reliable, message)?;
+                            self.send_client(channel, reliable, message)?;
                         }
                     }
                     Err(error) => self.bad_message("to_client", command, &error),
@@ -176,8 +177,8 @@ impl Player {
             _ => Ok(Some(data.clone())),
         };
         match rewritten {
-            Ok(Some(new)) => self.to_client(channel, reliable, new),
-            Ok(None) => self.to_client(channel, reliable, data),
+            Ok(Some(new)) => self.send_client(channel, reliable, new),
+            Ok(None) => self.send_client(channel, reliable, data),
             Err(error) => {
                 self.bad_message("to_client", command, &error);
                 Ok(())
@@ -201,20 +202,19 @@ impl Player {
     /// The first MOVE_PLAYER of a backend: the client's answer opens the gate, and the backend
     /// is told at once where its player stands, without which it sends hardly any block
     /// (`server/clientiface.cpp` GetNextBlocks).
-    fn first_move(&mut self, message: &Message) -> Result<(), End> {
-        let Some((_, body)) = split_command(&message.data) else { return Ok(()) };
-        let Ok(target) = MovePlayer::decode(body) else { return Ok(()) };
+    fn first_move(&mut self, message: &Message) {
+        let Some((_, body)) = split_command(&message.data) else { return };
+        let Ok(target) = MovePlayer::decode(body) else { return };
         self.state.observe_to_client(&message.data, self.who.version);
         match self.client.send_tracked(message.channel, message.data.clone()) {
             Ok(ticket) => self.gate.moved(ticket, target.position, Instant::now()),
-            Err(_) => return Ok(()),
+            Err(_) => return,
         }
         let last = self.state.last_position();
         if let Some(Ok(pos)) = last.map(|p| PlayerPos::with_position(p, target.position)) {
-            self.to_world(0, false, pos);
+            self.send_world(0, false, pos);
         }
         self.arrived();
-        Ok(())
     }
 
     /// The backend sends the player away.

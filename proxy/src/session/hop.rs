@@ -27,7 +27,7 @@ impl Player {
             if let [server] = servers.as_slice() {
                 let result = travel(&shared, &who, server).await;
                 if let Err(refusal) = &result {
-                    report(server, refusal);
+                    report(&who.name, server, refusal);
                 }
                 return result;
             }
@@ -136,7 +136,7 @@ impl Player {
         for message in self.client.discard_unsent(2) {
             match split_command(&message) {
                 Some((to_client::BLOCKDATA, _)) => self.state.discarded(&message),
-                _ => self.to_client(2, true, message)?,
+                _ => self.send_client(2, true, message)?,
             }
         }
         for (channel, message) in self.state.reset(self.who.version) {
@@ -155,7 +155,7 @@ impl Player {
         self.world =
             Some(World { server, title, link: entered.link, ids, traffic: Traffic::new("server") });
         self.moving_since = Some(journey.started);
-        self.to_world(1, true, self.ready.clone());
+        self.send_world(1, true, self.ready.clone());
         self.introduce();
         for message in entered.early {
             self.world_message(message)?;
@@ -166,14 +166,14 @@ impl Player {
     /// Tells a new backend what the client told the first one and does not say again.
     fn introduce(&mut self) {
         if let Some(info) = self.state.last_client_info() {
-            self.to_world(2, true, info);
+            self.send_world(2, true, info);
         }
         let joined = self.state.mod_channels().map(channel::encode_join);
         for message in joined.collect::<Vec<_>>() {
-            self.to_world(0, true, message);
+            self.send_world(0, true, message);
         }
         if let Some(item) = self.state.last_item() {
-            self.to_world(0, true, item.encode());
+            self.send_world(0, true, item.encode());
         }
     }
 

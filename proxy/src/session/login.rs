@@ -26,7 +26,7 @@ use crate::shared::Shared;
 const LOGIN: Duration = Duration::from_secs(12);
 
 /// From INIT2 to CLIENT_READY. Slow paths and slow machines take minutes for media and textures.
-const LOADING: Duration = Duration::from_secs(15 * 60);
+const LOADING: Duration = Duration::from_mins(15);
 
 /// How long a login waits for definitions that are being fetched for the first time.
 const CATALOGUE: Duration = Duration::from_secs(8);

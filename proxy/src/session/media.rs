@@ -19,13 +19,19 @@ const REQUESTS: usize = 8;
 #[derive(Default)]
 pub(super) struct MediaQueue {
     requests: VecDeque<MediaMessages>,
+    /// Files asked for so far.
+    files: usize,
 }
 
 impl MediaQueue {
     /// Adds the files that `catalogue` has under these names.
     pub(super) fn request(&mut self, catalogue: &Arc<Catalogue>, names: &[String]) {
-        if self.requests.len() < REQUESTS {
-            self.requests.push_back(catalogue.media_messages(names));
+        let (_, _, known) = catalogue.counts();
+        // Engines send each file once; twice leaves room for a client's doubts.
+        if self.requests.len() < REQUESTS && self.files <= 2 * known {
+            let messages = catalogue.media_messages(names);
+            self.files += messages.files();
+            self.requests.push_back(messages);
         }
     }
 

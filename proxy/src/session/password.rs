@@ -42,7 +42,7 @@ impl Player {
     pub(super) fn change_password(&mut self, message: &[u8]) -> Result<(), End> {
         match self.sudo.on_message(message) {
             Action::Ignore => Ok(()),
-            Action::Deny(answer) => self.to_client(0, true, answer),
+            Action::Deny(answer) => self.send_client(0, true, answer),
             Action::Challenge(challenge) => {
                 self.challenge(challenge);
                 Ok(())
@@ -79,7 +79,7 @@ impl Player {
         }
         let answer =
             if right { verify.accept(&mut self.sudo) } else { verify.wrong(&mut self.sudo) };
-        self.to_client(0, true, answer)
+        self.send_client(0, true, answer)
     }
 
     fn store(&mut self, request: FirstSrp) {
@@ -108,12 +108,12 @@ impl Player {
             Done::Challenged(challenge, Ok((handshake, b, verifier))) => {
                 self.handshake = Some(handshake);
                 let answer = challenge.respond(&mut self.sudo, &verifier.salt, &b);
-                self.to_client(0, true, answer)
+                self.send_client(0, true, answer)
             }
             Done::Challenged(challenge, Err(error)) => {
                 tracing::warn!(player = self.who.name, %error, "a password change failed");
                 let answer = challenge.refuse(&mut self.sudo);
-                self.to_client(0, true, answer)
+                self.send_client(0, true, answer)
             }
             Done::Changed(Ok(())) => {
                 self.sudo.changed();

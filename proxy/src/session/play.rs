@@ -94,7 +94,7 @@ pub(super) enum Purpose {
 /// What made the task look.
 enum Wake {
     Links,
-    Arrived(Result<Arrival, Refusal>),
+    Arrived(Box<Result<Arrival, Refusal>>),
     Worked(Done),
     Tick,
     Stop,
@@ -119,14 +119,14 @@ impl Player {
             let wake = tokio::select! {
                 () = self.client.drive() => Wake::Links,
                 () = drive(self.world.as_mut()) => Wake::Links,
-                end = arrival(self.journey.as_mut()) => Wake::Arrived(end),
+                end = arrival(self.journey.as_mut()) => Wake::Arrived(Box::new(end)),
                 done = working(self.work.as_mut()) => Wake::Worked(done),
                 _ = tick.tick() => Wake::Tick,
                 _ = stopping.wait_for(|stop| *stop) => Wake::Stop,
             };
             let turn = match wake {
                 Wake::Links => Ok(()),
-                Wake::Arrived(result) => self.journey_ended(result),
+                Wake::Arrived(result) => self.journey_ended(*result),
                 Wake::Worked(done) => self.worked(done),
                 Wake::Tick => self.tick(),
                 Wake::Stop => Err(End::Deny(self.stopping())),
@@ -144,8 +144,8 @@ impl Player {
 
     /// Moves everything that can be moved now, in both directions.
     async fn turn(&mut self) -> Result<(), End> {
-        self.from_client()?;
-        self.from_world()?;
+        self.pull_client()?;
+        self.pull_world()?;
         if let Some(reason) = self.world.as_ref().and_then(|w| w.link.closed()) {
             self.world_lost(reason.as_str())?;
         }
@@ -163,43 +163,43 @@ impl Player {
         Ok(())
     }
 
-    fn from_client(&mut self) -> Result<(), End> {
+    fn pull_client(&mut self) -> Result<(), End> {
         while let Some(message) = self.client.recv() {
             self.client_message(message)?;
         }
         Ok(())
     }
 
-    fn from_world(&mut self) -> Result<(), End> {
+    fn pull_world(&mut self) -> Result<(), End> {
         while self.client.queued_bytes() < CLIENT_BACKLOG {
             let Some(message) = self.world.as_mut().and_then(|w| w.link.recv()) else { break };
             self.world_message(message)?;
         }
         for message in self.state.take_evicted(self.who.version) {
-            self.to_client(2, true, message)?;
+            self.send_client(2, true, message)?;
         }
         Ok(())
     }
 
     async fn serve_media(&mut self) -> Result<(), End> {
         let pumped = self.media.pump(&mut self.client, &self.shared.metrics).await;
-        pumped.map_err(|e| client_failed(&e))
+        pumped.map_err(client_failed)
     }
 
     /// Sends to the client and records what it thereby holds.
-    pub(super) fn to_client(
+    pub(super) fn send_client(
         &mut self,
         channel: u8,
         reliable: bool,
         data: Bytes,
     ) -> Result<(), End> {
         self.state.observe_to_client(&data, self.who.version);
-        self.client.send(channel, reliable, data).map_err(|e| client_failed(&e))
+        self.client.send(channel, reliable, data).map_err(client_failed)
     }
 
     /// Sends to the backend. A backend that does not take it any more is noticed when its link
     /// closes, so failures end here.
-    pub(super) fn to_world(&mut self, channel: u8, reliable: bool, data: Bytes) {
+    pub(super) fn send_world(&mut self, channel: u8, reliable: bool, data: Bytes) {
         if let Some(world) = &mut self.world
             && let Err(error) = world.link.send(channel, reliable, data)
         {
@@ -209,7 +209,7 @@ impl Player {
 
     /// Writes a line into the player's chat.
     pub(super) fn tell(&mut self, text: &str) -> Result<(), End> {
-        self.to_client(0, true, ChatMessage::system(text, unix_now()).encode())
+        self.send_client(0, true, ChatMessage::system(text, unix_now()).encode())
     }
 
     fn tick(&mut self) -> Result<(), End> {
@@ -236,7 +236,7 @@ impl Player {
     }
 }
 
-fn client_failed(error: &SendError) -> End {
+fn client_failed(error: SendError) -> End {
     End::ClientGone(match error {
         SendError::Closed => "closed",
         SendError::QueueFull => "send_limit",

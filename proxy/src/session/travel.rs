@@ -104,7 +104,7 @@ pub(super) async fn travel_to_any(
         match travel(shared, who, server).await {
             Ok(arrival) => return Ok(arrival),
             Err(refusal) => {
-                report(server, &refusal);
+                report(&who.name, server, &refusal);
                 last = refusal;
             }
         }
@@ -113,8 +113,9 @@ pub(super) async fn travel_to_any(
 }
 
 /// Tells the operator why a server was not entered.
-pub(super) fn report(server: &Server, refusal: &Refusal) {
+pub(super) fn report(player: &str, server: &Server, refusal: &Refusal) {
     tracing::warn!(
+        player,
         server = %server.name,
         endpoint = %server.spec.endpoint,
         reason = refusal.reason(),

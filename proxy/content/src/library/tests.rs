@@ -173,6 +173,10 @@ async fn the_networks_version_is_the_lowest_and_a_strict_server_is_left_out() {
     assert_eq!(library.server_status()[1].newest, Some(NEW));
     let text = format!("{:?}", library.server_status()[2].state);
     assert_eq!(text, "Up");
+    // Nobody waits for what cannot come.
+    let start = Instant::now();
+    assert!(library.catalogue(ProtocolVersion(54), "", LONG).await.is_none());
+    assert!(start.elapsed() < LONG / 2);
     // Clients of the newest version could still go where that is spoken.
     let newest = library.catalogue(NEW, "", LONG).await.unwrap();
     assert!(newest.servers().contains(&"strict".to_owned()));
