@@ -57,13 +57,21 @@ impl Place<'_> {
         }
     }
 
-    /// The first line of the document that holds `word`, for errors found after reading.
-    fn line_of(&self, word: &str) -> usize {
-        let lines = self.text.lines().enumerate().skip(self.line - 1);
-        lines
-            .map(|(i, text)| (i + 1, text))
-            .find(|(_, t)| t.contains(word))
-            .map_or(self.line, |l| l.0)
+    /// The line of the field itself: errors of a value's own check carry the line on which the
+    /// mapping around it begins.
+    fn line_of_field(&self, from: usize, path: &str) -> usize {
+        let name = path.rsplit('.').next().unwrap_or(path);
+        let name = name.split('[').next().unwrap_or(name);
+        let key = format!("{name}:");
+        let lines = self.text.lines().enumerate().skip(from.saturating_sub(1));
+        // The first line may be the separator that opens the document.
+        let mut lines = lines.take_while(|(i, text)| *i < from || !text.starts_with("---"));
+        lines.find(|(_, text)| text.contains(&key)).map_or(from, |(index, _)| index + 1)
+    }
+
+    /// The line of a field of the document, for errors found after reading.
+    fn line_of(&self, field: &str) -> usize {
+        self.line_of_field(self.line, field)
     }
 }
 
@@ -188,9 +196,13 @@ fn parse<T: DeserializeOwned>(
         let line = error.location().map_or(place.line, |l| l.line());
         let path = track.path().to_string();
         let text = error.to_string();
-        // serde_yaml puts the path before and the place after the text; both are fields of ours.
-        let text = text.strip_prefix(&format!("{path}: ")).unwrap_or(&text);
+        // serde_yaml puts a path before and the place after the text; both are fields of ours.
+        let text = match text.split_once(": ") {
+            Some((head, rest)) if path.starts_with(head) => rest,
+            _ => &text,
+        };
         let text = text.split(" at line ").next().unwrap_or(text);
+        let line = place.line_of_field(line, &path);
         place.error(line, &path, text)
     })
 }
@@ -241,7 +253,7 @@ fn assemble(path: &Path, docs: Vec<(Place<'_>, Read)>) -> Result<Network, Resour
     let target = &spec.default_target.server;
     if !servers.contains_key(target) {
         let what = format!("there is no MinetestServer {target}; {}", known());
-        return Err(place.error(place.line_of(target.as_str()), "spec.defaultTarget.server", what));
+        return Err(place.error(place.line_of("defaultTarget"), "spec.defaultTarget.server", what));
     }
     for (name, (place, server)) in &servers {
         for (index, fallback) in server.fallbacks.iter().enumerate() {
