@@ -44,6 +44,8 @@ pub struct Config {
     pub authenticated_limits: ReceiveLimits,
     /// How many DISCOs announce a closed connection; the packet is not acknowledged.
     pub disconnect_repeats: u8,
+    /// Receive buffer asked of the kernel for a client's socket, in bytes; it may grant less.
+    pub socket_receive_buffer: usize,
     /// Memory shared by every connection that was given a clone of this configuration.
     pub budget: Arc<Budget>,
 }
@@ -57,7 +59,7 @@ impl Default for Config {
             split_timeout: Duration::from_secs(30),
             initial_rto: Duration::from_millis(500),
             min_rto: Duration::from_millis(100),
-            max_rto: Duration::from_secs(2),
+            max_rto: Duration::from_secs(1),
             initial_window: 64,
             min_window: 32,
             max_window: 8192,
@@ -67,6 +69,7 @@ impl Default for Config {
             stranger_limits: ReceiveLimits::STRANGER,
             authenticated_limits: ReceiveLimits::AUTHENTICATED,
             disconnect_repeats: 3,
+            socket_receive_buffer: 1 << 20,
             budget: Budget::new(2 << 30),
         }
     }

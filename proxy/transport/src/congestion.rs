@@ -2,8 +2,8 @@
 //!
 //! Players sit behind radio links that lose packets at random, so loss alone must not shrink
 //! the window (Reno would crawl at 10 % loss). The window follows the highest delivery rate
-//! seen lately times the lowest round trip; only a round that loses more than a fifth is taken
-//! as a sign of an overrun buffer or a policer.
+//! seen lately times the lowest round trip; only a round that loses more than a third is
+//! taken as a sign of an overrun buffer or a policer.
 
 use crate::clock::Micros;
 use crate::config::Config;
@@ -21,6 +21,12 @@ const RTT_FLOOR: Micros = 10_000;
 /// Pacing gains while probing for more, in percent: one round up, one down, six level.
 const CYCLE: [u64; 8] = [125, 75, 100, 100, 100, 100, 100, 100];
 const STARTUP_GAIN: u64 = 277;
+/// Loss in 1/1000 up to which a round is the path's fault and not the sender's. A lost ACK looks
+/// like a lost packet, so a path that loses 18 % each way is still below.
+const MAX_LOSS: u64 = 330;
+/// The same for paths too short for radio links: what they lose, an overrun buffer lost.
+const MAX_LOCAL_LOSS: u64 = 30;
+const LOCAL_RTT: Micros = 3_000;
 
 /// What is remembered about a packet when it is sent, to compute the rate it was delivered at.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +35,20 @@ pub(crate) struct Snapshot {
     delivered_at: Micros,
     burst_began: Micros,
     app_limited: bool,
+}
+
+/// A packet that was acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) sent_at: Micros,
+    pub(crate) bytes: u64,
+    pub(crate) snapshot: Snapshot,
+    /// If it is known which of its sendings was acknowledged.
+    pub(crate) rtt: Option<Micros>,
+    /// Mean deviation of the round trips.
+    pub(crate) jitter: Micros,
+    /// What was in flight before this acknowledgement.
+    pub(crate) in_flight: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +88,12 @@ pub(crate) struct Congestion {
     plateau_rounds: u8,
     round_acked: u64,
     round_lost: u64,
+    /// Share of the packets that got lost lately, in 1/1000.
+    loss: u64,
     min_rtt: Micros,
     min_rtt_at: Micros,
+    /// Mean deviation of the round trip.
+    jitter: Micros,
 }
 
 impl Congestion {
@@ -94,8 +118,10 @@ impl Congestion {
             plateau_rounds: 0,
             round_acked: 0,
             round_lost: 0,
+            loss: 0,
             min_rtt: Micros::MAX,
             min_rtt_at: 0,
+            jitter: 0,
         }
     }
 
@@ -115,7 +141,8 @@ impl Congestion {
     /// Bandwidth-delay product times `gain` percent.
     fn bdp(&self, gain: u64) -> u64 {
         let rtt = match self.min_rtt() {
-            Some(rtt) => rtt.max(RTT_FLOOR),
+            // On a path that jitters the lowest round trip is an exception.
+            Some(rtt) => (rtt + 4 * self.jitter).max(RTT_FLOOR),
             None => return self.initial_window,
         };
         (u128::from(self.rate) * u128::from(rtt) * u128::from(gain) / 100_000_000) as u64
@@ -125,13 +152,15 @@ impl Congestion {
     pub(crate) fn pacing_rate(&self, smoothed_rtt: Option<Micros>) -> u64 {
         let rtt = smoothed_rtt.unwrap_or(100_000).max(1_000);
         let per_window = |window: u64| window.saturating_mul(1_000_000) / rtt;
+        // The rate is what arrives; to keep it up, what gets lost must be sent on top. Not
+        // all of it, lest losses of our own making feed on themselves; probing does the rest.
+        let rate = self.rate * 1000 / (1000 - self.loss.min(MAX_LOSS) * 3 / 4);
+        let floor = per_window(4 * PACKET);
         match self.mode {
-            Mode::Startup => self.rate.max(per_window(self.window)) * STARTUP_GAIN / 100,
-            Mode::Drain => (self.rate * 100 / STARTUP_GAIN).max(per_window(self.min_window)),
-            Mode::Cruise { phase, .. } => {
-                (self.rate * CYCLE[phase] / 100).max(per_window(self.min_window))
-            }
-            Mode::ProbeRtt { .. } => self.rate.max(per_window(self.min_window)),
+            Mode::Startup => rate.max(per_window(self.window)) * STARTUP_GAIN / 100,
+            Mode::Drain => (rate * 100 / STARTUP_GAIN).max(floor),
+            Mode::Cruise { phase, .. } => (rate * CYCLE[phase] / 100).max(floor),
+            Mode::ProbeRtt { .. } => rate.max(floor),
         }
     }
 
@@ -153,16 +182,9 @@ impl Congestion {
         self.app_limited_until = self.delivered + in_flight.max(1);
     }
 
-    /// `in_flight` is what was in flight before this acknowledgement.
-    pub(crate) fn on_ack(
-        &mut self,
-        now: Micros,
-        sent_at: Micros,
-        bytes: u64,
-        snapshot: Snapshot,
-        rtt: Option<Micros>,
-        in_flight: u64,
-    ) {
+    pub(crate) fn on_ack(&mut self, now: Micros, delivery: Delivery) {
+        let Delivery { sent_at, bytes, snapshot, rtt, jitter, in_flight } = delivery;
+        self.jitter = jitter;
         self.delivered += bytes;
         self.delivered_at = now;
         self.burst_began = sent_at;
@@ -221,16 +243,35 @@ impl Congestion {
         }
     }
 
-    fn end_round(&mut self, app_limited: bool) {
+    fn is_local(&self) -> bool {
+        self.min_rtt < LOCAL_RTT
+    }
+
+    /// Whether the packets since the last judgement, if they are enough for one, were more lost
+    /// than the path explains.
+    fn judge_losses(&mut self) -> bool {
         let packets = self.round_acked + self.round_lost;
-        let heavy = packets >= 32 && self.round_lost * 5 > packets;
+        if packets < 32 {
+            return false;
+        }
+        let lost = self.round_lost * 1000 / packets;
+        self.loss = (7 * self.loss + lost) / 8;
         self.round_acked = 0;
         self.round_lost = 0;
+        let tolerated = if self.is_local() { MAX_LOCAL_LOSS } else { MAX_LOSS };
+        lost > tolerated
+    }
+
+    fn end_round(&mut self, app_limited: bool) {
+        let heavy = self.judge_losses();
         if heavy {
             self.ceiling = (self.window * 7 / 10).max(self.min_window);
             self.window = self.window.min(self.ceiling);
         } else if self.ceiling != u64::MAX {
-            self.ceiling += (self.ceiling / 8).max(PACKET);
+            // Rounds of a short path pass quickly; it should not run over its buffer in each.
+            let share = if self.is_local() { 32 } else { 8 };
+            let step = self.ceiling / share;
+            self.ceiling += step.max(PACKET);
             if self.ceiling > self.max_window {
                 self.ceiling = u64::MAX;
             }
@@ -267,7 +308,7 @@ impl Congestion {
                 }
             }
             Mode::Cruise { phase, since } => {
-                let round = self.min_rtt.min(MIN_RTT_LIFE).max(1_000);
+                let round = self.min_rtt.clamp(1_000, MIN_RTT_LIFE);
                 if now.saturating_sub(since) > round {
                     self.mode = Mode::Cruise { phase: (phase + 1) % CYCLE.len(), since: now };
                 }
@@ -282,16 +323,15 @@ impl Congestion {
     }
 
     fn grow(&mut self, bytes: u64, in_flight: u64) {
+        let model = self.bdp(200) + 16 * PACKET;
         let target = match self.mode {
             // Doubling per round, but only if the window is what holds the sender back.
-            Mode::Startup if in_flight * 2 >= self.window => self.window + bytes,
-            Mode::Startup => self.window,
-            _ => {
-                let target = self.bdp(200) + 16 * PACKET;
-                target.min(self.window + bytes)
-            }
+            Mode::Startup if in_flight * 2 < self.window => self.window,
+            Mode::Startup => (self.window + bytes).min(model.max(self.window)),
+            _ => model.min(self.window + bytes),
         };
-        self.window = target.min(self.ceiling).min(self.max_window).max(self.min_window);
+        let highest = self.ceiling.min(self.max_window).max(self.min_window);
+        self.window = target.clamp(self.min_window, highest);
     }
 }
 
@@ -320,7 +360,15 @@ mod tests {
             if loss_every != 0 && number % loss_every == 0 {
                 congestion.on_lost();
             } else {
-                congestion.on_ack(now, sent, PACKET, snapshot, Some(now - sent), in_flight);
+                let delivery = Delivery {
+                    sent_at: sent,
+                    bytes: PACKET,
+                    snapshot,
+                    rtt: Some(now - sent),
+                    jitter: 0,
+                    in_flight,
+                };
+                congestion.on_ack(now, delivery);
             }
             in_flight -= PACKET;
         }

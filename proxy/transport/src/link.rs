@@ -92,7 +92,7 @@ impl Link {
     /// Those of creating the socket. An unreachable server is not an error here.
     #[allow(clippy::unused_async)] // Needs a runtime, and may have to wait one day.
     pub async fn connect(addr: SocketAddr, config: Arc<Config>) -> io::Result<Self> {
-        let socket = Arc::new(Socket::client(addr)?);
+        let socket = Arc::new(Socket::client(addr, config.socket_receive_buffer)?);
         let connection = Connection::client(config, clock());
         let mut link = Self::new(connection, addr, None, socket, Io::Owned);
         link.flush();

@@ -190,6 +190,56 @@ pub(crate) fn split_size(data: usize, reliable: bool) -> usize {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn what_is_written_is_read_again(
+            sender: u16,
+            channel in 0u8..3,
+            seqnum: u16,
+            numbers: [u16; 3],
+            data in proptest::collection::vec(proptest::prelude::any::<u8>(), 1..600),
+        ) {
+            let [split, count, index] = numbers;
+            let chunk = Chunk { seqnum: split, count, index, data: &data };
+            for content in [
+                Content::Ack(split),
+                Content::SetPeerId(split),
+                Content::Ping,
+                Content::Disco,
+                Content::Original(&data),
+                Content::Split(chunk),
+            ] {
+                let mut buf = Vec::new();
+                write_header(&mut buf, sender, channel);
+                write_reliable(&mut buf, seqnum);
+                match content {
+                    Content::Ack(number) => write_ack(&mut buf, number),
+                    Content::SetPeerId(id) => write_set_peer_id(&mut buf, id),
+                    Content::Ping => write_ping(&mut buf),
+                    Content::Disco => write_disco(&mut buf),
+                    Content::Original(data) => write_original(&mut buf, data),
+                    Content::Split(chunk) => write_split(&mut buf, chunk),
+                }
+                let (header, packet) = split_header(&buf).unwrap();
+                assert_eq!(header, Header { sender, channel });
+                let Some(Packet::Reliable { seqnum: read, content: inner }) = Packet::parse(packet)
+                else {
+                    panic!("a reliable was written");
+                };
+                assert_eq!(read, seqnum);
+                assert_eq!(Content::parse(inner), Some(content));
+            }
+        }
+
+        #[test]
+        fn any_bytes_can_be_looked_at(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64),
+        ) {
+            let _ = split_header(&bytes);
+            let _ = Packet::parse(&bytes);
+        }
+    }
+
     #[test]
     fn limits_are_those_of_the_engine() {
         assert_eq!((UNRELIABLE_SINGLE, RELIABLE_SINGLE), (504, 501));

@@ -27,6 +27,10 @@ impl Rtt {
         self.smoothed
     }
 
+    pub(crate) fn variation(&self) -> Micros {
+        self.variation
+    }
+
     /// Retransmission timeout without back-off.
     pub(crate) fn timeout(&self, config: &Config) -> Micros {
         match self.smoothed {

@@ -80,7 +80,7 @@ impl Socket {
     }
 
     /// A socket on a fresh port, connected so that the kernel drops what others send to it.
-    pub(crate) fn client(addr: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn client(addr: SocketAddr, receive_buffer: usize) -> io::Result<Self> {
         let socket =
             socket2::Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
         let any: IpAddr = match addr {
@@ -89,6 +89,8 @@ impl Socket {
         };
         socket.bind(&SocketAddr::new(any, 0).into())?;
         socket.connect(&addr.into())?;
+        // Best effort: the kernel's limits are the operator's.
+        let _ = socket.set_recv_buffer_size(receive_buffer);
         Self::new(socket)
     }
 
@@ -193,7 +195,15 @@ impl Socket {
                 segment_size,
                 src_ip: source,
             };
-            self.io.try_io(Interest::WRITABLE, || self.state.try_send((&self.io).into(), &transmit))
+            let send = || self.state.try_send((&self.io).into(), &transmit);
+            // The socket nearly always takes it; asking the reactor first would refuse the
+            // first datagram of a fresh socket. Only a refusal is made known to the reactor.
+            match send() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.io.try_io(Interest::WRITABLE, send)
+                }
+                result => result,
+            }
         };
         match send(contents, segment_size) {
             // A driver without segmentation offload: the state remembers, this run is cut here.

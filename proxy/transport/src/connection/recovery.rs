@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use super::Connection;
 use crate::clock::{Micros, micros};
+use crate::congestion::Delivery;
 use crate::send_channel::State;
 
 /// Packets sent again when the retransmission timeout fires; the answer tells about the rest.
@@ -38,6 +39,8 @@ pub(super) struct Recovery {
     reorder_factor: u64,
     last_probe: Micros,
     backoff: u32,
+    /// Packets the retransmission timeout lets out whatever the window says.
+    pub(super) probes: usize,
 }
 
 impl Default for Recovery {
@@ -50,6 +53,7 @@ impl Default for Recovery {
             reorder_factor: REORDER_FACTOR,
             last_probe: 0,
             backoff: 0,
+            probes: 0,
         }
     }
 }
@@ -122,7 +126,15 @@ impl Connection {
         if let Some(sample) = sample {
             self.rtt.sample(sample);
         }
-        self.congestion.on_ack(now, sent, bytes, snapshot, sample, in_flight);
+        let delivery = Delivery {
+            sent_at: sent,
+            bytes,
+            snapshot,
+            rtt: sample,
+            jitter: self.rtt.variation(),
+            in_flight,
+        };
+        self.congestion.on_ack(now, delivery);
         self.recovery.backoff = 0;
         self.send[index].release(seqnum, &mut self.acked);
         self.find_losses(now);
@@ -149,11 +161,12 @@ impl Connection {
             if !overtaken || front.sent + delay > now {
                 break;
             }
-            self.lose(front);
+            self.lose(front, true);
         }
     }
 
-    fn lose(&mut self, transmission: Transmission) {
+    /// `counts`: it says something about how full the path is.
+    fn lose(&mut self, transmission: Transmission, counts: bool) {
         let channel = &mut self.send[usize::from(transmission.channel)];
         let Some(slot) = channel.slot(transmission.seqnum) else {
             return;
@@ -161,7 +174,9 @@ impl Connection {
         let bytes = slot.payload.datagram_size() as u64;
         self.recovery.in_flight = self.recovery.in_flight.saturating_sub(bytes);
         channel.mark_lost(transmission.seqnum);
-        self.congestion.on_lost();
+        if counts {
+            self.congestion.on_lost();
+        }
     }
 
     /// When a packet will count as lost, or the tail be probed.
@@ -192,15 +207,18 @@ impl Connection {
         if overtaken {
             return;
         }
-        for _ in 0..PROBES {
-            if let Some(front) = self.trim_log() {
-                self.lose(front);
-            }
-        }
+        let backoff = (self.recovery.backoff + 1).min(20);
+        self.recovery.backoff = backoff;
         self.recovery.last_probe = now;
-        self.recovery.backoff = (self.recovery.backoff + 1).min(20);
-        if self.recovery.backoff == BLACKOUT {
+        self.recovery.probes = PROBES;
+        if backoff == BLACKOUT {
             self.congestion.on_blackout();
+        }
+        // After a blackout nothing of what was on the way is on its way.
+        let lost = if backoff >= BLACKOUT { usize::MAX } else { PROBES };
+        for _ in 0..lost {
+            let Some(front) = self.trim_log() else { break };
+            self.lose(front, backoff < BLACKOUT);
         }
         self.trim_log();
     }

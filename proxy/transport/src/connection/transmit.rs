@@ -118,6 +118,9 @@ impl Connection {
                 continue;
             };
             starved = false;
+            if self.recovery.probes > 0 && matches!(choice, Choice::Again(..)) {
+                return Some((choice, size));
+            }
             let reserve = if channel == 2 { 0 } else { reserve };
             let window = self.congestion.window() + reserve as u64;
             if self.recovery.in_flight + size as u64 > window {
@@ -149,6 +152,7 @@ impl Connection {
             Choice::Unreliable => return self.write_unreliable(buf),
             Choice::Again(channel, seqnum) => {
                 self.send[usize::from(channel)].pop_lost();
+                self.recovery.probes = self.recovery.probes.saturating_sub(1);
                 (channel, seqnum)
             }
             Choice::New(channel) => match self.send[usize::from(channel)].take_new() {

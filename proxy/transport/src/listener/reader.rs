@@ -27,7 +27,8 @@ struct Reader {
     socket: Arc<Socket>,
     shared: Arc<Shared>,
     table: Arc<Mutex<Table>>,
-    opened: mpsc::Sender<NewPeer>,
+    /// Gone once the listener is: a peer that waits in it would hold its place for ever.
+    opened: Option<mpsc::Sender<NewPeer>>,
     /// A wildcard socket has to answer from the address it was talked to.
     wildcard: bool,
     block: BytesMut,
@@ -43,7 +44,7 @@ pub(super) fn spawn(
         socket,
         table: Arc::new(Mutex::new(Table::new(&shared))),
         shared,
-        opened,
+        opened: Some(opened),
         wildcard: addr.ip().is_unspecified(),
         block: BytesMut::new(),
     };
@@ -61,8 +62,11 @@ impl Reader {
             tokio::pin!(changed);
             // Registered before the check, or a change in between would be missed.
             changed.as_mut().enable();
-            if shared.is_closing() && lock(&self.table).is_empty() {
-                return;
+            if shared.is_closing() {
+                self.opened = None;
+                if lock(&self.table).is_empty() {
+                    return;
+                }
             }
             tokio::select! {
                 ready = self.socket.readable() => {
@@ -143,15 +147,16 @@ impl Reader {
         proven: Proven,
         proof: &[u8],
     ) {
-        let Ok(permit) = self.opened.try_reserve() else {
+        let Some(Ok(permit)) = self.opened.as_ref().map(mpsc::Sender::try_reserve) else {
             self.shared.stats.on_dropped(DropReason::PeerLimit, 1);
             return;
         };
         let peer = table.open(&self.table, &self.shared, &self.socket, addr, local, proven);
         if let Some(peer) = peer {
-            permit.send(peer);
             let (shared, block) = (&self.shared, &mut self.block);
             table.deliver(shared, addr, proof, proof.len(), |bytes| keep(block, bytes));
+            // Last, so that whoever accepts it finds everything it sent.
+            permit.send(peer);
         }
     }
 }
