@@ -114,23 +114,27 @@ async fn run(cli: Cli) -> Result<ExitCode, BenchError> {
 }
 
 async fn measure(options: &Options) -> Result<Report, BenchError> {
-    let mut report = Report::new(options);
     let scene = Scene::set_up(options).await?;
-    let wanted = |part| options.only.is_empty() || options.only.contains(&part);
+    let mut report = Report::new(scene.a.world().media_bytes());
+    let wanted = |part: Part| {
+        let wanted = options.only.is_empty() || options.only.contains(&part);
+        if wanted {
+            eprintln!("measuring {part:?}");
+        }
+        wanted
+    };
+    // First, because memory per player only means something in processes that have not yet
+    // served others: what those left behind would be used again.
+    if wanted(Part::Hold) {
+        hold::measure(&scene, options, &mut report).await?;
+    }
     if wanted(Part::Joins) {
         for way in Way::ALL {
             joins::measure(&scene, options, way, &mut report).await;
         }
     }
-    if wanted(Part::Hold) {
-        for way in [Way::Relay, Way::Proxy] {
-            hold::measure(&scene, options, way, &mut report).await?;
-        }
-    }
     if wanted(Part::Latency) {
-        for way in Way::ALL {
-            latency::measure(&scene, options, way, &mut report).await;
-        }
+        latency::measure(&scene, options, &mut report).await;
     }
     if wanted(Part::Hops) {
         hops::measure(&scene, options, &mut report).await;

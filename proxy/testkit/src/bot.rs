@@ -5,7 +5,8 @@ mod drive;
 mod inbox;
 mod login;
 mod media;
-mod walk;
+mod password;
+pub(crate) mod walk;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

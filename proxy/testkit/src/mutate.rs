@@ -63,7 +63,7 @@ pub async fn strangers(target: SocketAddr, flood: Flood) -> io::Result<Answered>
         flood.pace(begun, index).await;
         let socket = &sockets[rng.random_range(0..SOURCES)];
         let datagram = datagram(&mut rng);
-        if socket.try_send_to(&datagram, target).is_ok() {
+        if socket.send_to(&datagram, target).await.is_ok() {
             answered.sent += 1;
             answered.sent_bytes += datagram.len() as u64;
         }

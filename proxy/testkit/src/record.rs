@@ -10,9 +10,10 @@ use mesegate_protocol::content::AnnounceMedia;
 use mesegate_protocol::login::ClientReady;
 use mesegate_protocol::map::{block_position, encode_positions};
 use mesegate_protocol::wire::{Reader, WireError};
-use mesegate_protocol::{split_command, to_client, to_server};
+use mesegate_protocol::{ProtocolVersion, split_command, to_client, to_server};
 use tokio::time::Instant;
 
+use crate::bot::walk::player_pos;
 use crate::talk::{self, NoMessage};
 use crate::world::{Manifest, RecordedFile, hex, sha1};
 
@@ -21,6 +22,9 @@ const BLOCKS: usize = 200;
 
 /// How long blocks may keep coming.
 const WATCH: Duration = Duration::from_secs(20);
+
+/// Time between two PLAYERPOS.
+const STEP: Duration = Duration::from_millis(200);
 
 /// Why a recording failed.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +78,7 @@ pub async fn record(dial: &Dial, folder: &Path) -> Result<(), RecordError> {
         }
         media.push(file);
     }
-    let (spawn, blocks) = watch(&mut entered.link, folder).await?;
+    let (spawn, blocks) = watch(&mut entered.link, version, folder).await?;
     leave(entered.link);
     let manifest = Manifest { version: version.0, spawn, media, blocks };
     fs::write(folder.join("manifest.json"), serde_json::to_vec(&manifest).unwrap_or_default())?;
@@ -84,16 +88,24 @@ pub async fn record(dial: &Dial, folder: &Path) -> Result<(), RecordError> {
 /// Enters the world and writes the blocks that come. Returns where it stood, and how many.
 async fn watch(
     link: &mut mesegate_transport::Link,
+    version: ProtocolVersion,
     folder: &Path,
 ) -> Result<([f32; 3], usize), RecordError> {
     let closed = || RecordError::Closed("send queue");
     let ready = ClientReady::new((5, 15, 2), "5.15.2", 10);
     link.send(1, true, ready.encode()).map_err(|_| closed())?;
     let deadline = Instant::now() + WATCH;
-    let (mut spawn, mut blocks) = ([0.0; 3], 0);
+    let (mut spawn, mut blocks, mut tell) = ([0.0; 3], 0, Instant::now());
     while blocks < BLOCKS {
-        let message = match talk::next(link, deadline).await {
+        let now = Instant::now();
+        if now >= tell {
+            // It carries the wanted range, without which only the nearest blocks are sent.
+            let _ = link.send(0, false, player_pos(spawn, 0.0, version));
+            tell = now + STEP;
+        }
+        let message = match talk::next(link, tell.min(deadline)).await {
             Ok(message) => message,
+            Err(NoMessage::Late) if Instant::now() < deadline => continue,
             Err(NoMessage::Late) => break,
             Err(NoMessage::Closed(reason)) => return Err(RecordError::Closed(reason)),
         };

@@ -166,6 +166,8 @@ async fn upstream_socket(upstream: SocketAddr) -> io::Result<UdpSocket> {
     };
     let socket = UdpSocket::bind(any).await?;
     socket.connect(upstream).await?;
+    // Sending without waiting works only once the runtime knows that the socket is writable.
+    socket.writable().await?;
     Ok(socket)
 }
 
@@ -233,6 +235,9 @@ async fn run_impaired(
     stats: Arc<RelayStats>,
     cut: Arc<AtomicBool>,
 ) {
+    if front.writable().await.is_err() {
+        return;
+    }
     let mut tasks = JoinSet::new();
     let up = Lane::new(options.up, options.seed, stats.clone(), cut.clone(), &mut tasks);
     // The other direction draws from its own sequence, so that one does not disturb the other.

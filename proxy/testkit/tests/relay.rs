@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use mesegate_testkit::{
-    Bot, BotOptions, Closed, FakeServer, Impairment, Relay, RelayOptions, World, mutate,
+    Bot, BotOptions, FakeServer, Impairment, Relay, RelayOptions, World, mutate,
 };
 
 const SOON: Duration = Duration::from_secs(10);
@@ -91,12 +91,15 @@ async fn hostile_traffic_disturbs_nobody() {
     let flood = mutate::Flood { seed: 1, count: 3000, rate: 5000 };
     let strangers = mutate::strangers(server.addr(), flood).await.unwrap();
     assert_eq!(strangers.sent, 3000);
-    assert!(strangers.received_bytes < 3 * strangers.sent_bytes, "{strangers:?}");
+    assert!(
+        strangers.received > 0 && strangers.received_bytes < 3 * strangers.sent_bytes,
+        "{strangers:?}"
+    );
     mutate::player(&mutant, mutate::Flood { seed: 2, count: 500, rate: 5000 }).await;
     alice.say("ping 1").await;
     alice.expect_chat("pong 1", SOON).await.unwrap();
     assert_eq!(alice.closed(), None);
     mutant.say("ping 2").await;
-    let answer = mutant.expect_chat("pong 2", SOON).await;
-    assert!(answer.is_ok() || mutant.closed() != Some(Closed::Left), "{answer:?}");
+    mutant.expect_chat("pong 2", SOON).await.unwrap();
+    assert_eq!(mutant.closed(), None);
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -106,12 +107,20 @@ pub(super) struct Options {
     /// the first again) is server b.
     #[arg(long)]
     pub replay: Vec<PathBuf>,
+    /// Milliseconds that a crowd is given to settle before something is measured.
+    #[arg(long, default_value_t = 2000)]
+    pub settle: u64,
     /// Write the report as JSON.
     #[arg(long)]
     pub json: Option<PathBuf>,
 }
 
 impl Options {
+    /// `settle` as a duration.
+    pub(super) fn settle(&self) -> Duration {
+        Duration::from_millis(self.settle)
+    }
+
     /// Applies `--quick`.
     pub(super) fn effective(mut self) -> Self {
         if self.quick {
@@ -124,6 +133,7 @@ impl Options {
             self.latency_seconds = self.latency_seconds.min(2);
             self.hop_players = self.hop_players.min(4);
             self.hops = self.hops.min(2);
+            self.settle = self.settle.min(500);
         }
         self
     }

@@ -5,12 +5,14 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::cli::Options;
 use super::scene::Way;
 use crate::samples::Summary;
 
 /// Failures listed; further ones are counted.
 const FAILURES: usize = 50;
+
+/// CPU time from which on it is compared: the system counts it in steps of 10 ms.
+const CPU_SECONDS: f64 = 0.5;
 
 /// Joining with media.
 #[derive(Debug, Serialize)]
@@ -69,12 +71,18 @@ pub(super) struct Ratios {
     pub join_p50_to_direct: Option<f64>,
     /// 99th percentile of the time to join, proxy to direct.
     pub join_p99_to_direct: Option<f64>,
-    /// Latency that the proxy adds to the direct way, in milliseconds.
-    pub added_to_server_ms: Option<Added>,
-    /// The same, from server to client.
-    pub added_to_client_ms: Option<Added>,
+    /// Latency that the relay and the proxy add to the direct way. On a busy machine any process
+    /// in between waits for its turn: the relay shows how much of it that is.
+    pub added_latency: BTreeMap<Way, AddedLatency>,
     /// Median hop to median direct reconnect.
     pub hop_p50_to_reconnect: Option<f64>,
+}
+
+/// Latency added both ways.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct AddedLatency {
+    pub to_server_ms: Added,
+    pub to_client_ms: Added,
 }
 
 /// Differences of percentiles.
@@ -101,11 +109,11 @@ pub(super) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(media_bytes: usize) -> Self {
         Self {
             processors: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             optimized: !cfg!(debug_assertions),
-            media_bytes: options.media,
+            media_bytes,
             joins: BTreeMap::new(),
             hold: BTreeMap::new(),
             latency: BTreeMap::new(),
@@ -126,7 +134,10 @@ impl Report {
     /// Computes the ratios.
     pub(super) fn finish(&mut self) {
         let ratio = |value: f64, to: f64| (to > 0.0).then(|| value / to);
+        let told = |hold: &HoldReport| hold.cpu_seconds >= CPU_SECONDS;
         if let (Some(proxy), Some(relay)) = (self.hold.get(&Way::Proxy), self.hold.get(&Way::Relay))
+            && told(proxy)
+            && told(relay)
         {
             self.ratios.cpu_per_datagram_to_relay =
                 ratio(proxy.cpu_us_per_datagram, relay.cpu_us_per_datagram);
@@ -139,19 +150,29 @@ impl Report {
             self.ratios.join_p50_to_direct = ratio(proxy.time.p50_ms, direct.time.p50_ms);
             self.ratios.join_p99_to_direct = ratio(proxy.time.p99_ms, direct.time.p99_ms);
         }
-        if let (Some(proxy), Some(direct)) =
-            (self.latency.get(&Way::Proxy), self.latency.get(&Way::Direct))
-        {
-            let added = |proxy: Summary, direct: Summary| Added {
-                p50: proxy.p50_ms - direct.p50_ms,
-                p99: proxy.p99_ms - direct.p99_ms,
-                max: proxy.max_ms - direct.max_ms,
-            };
-            self.ratios.added_to_server_ms = Some(added(proxy.to_server, direct.to_server));
-            self.ratios.added_to_client_ms = Some(added(proxy.to_client, direct.to_client));
+        for way in [Way::Relay, Way::Proxy] {
+            if let (Some(latency), Some(direct)) =
+                (self.latency.get(&way), self.latency.get(&Way::Direct))
+            {
+                let added = AddedLatency {
+                    to_server_ms: Added::between(latency.to_server, direct.to_server),
+                    to_client_ms: Added::between(latency.to_client, direct.to_client),
+                };
+                self.ratios.added_latency.insert(way, added);
+            }
         }
         if let Some(hops) = &self.hops {
             self.ratios.hop_p50_to_reconnect = ratio(hops.time.p50_ms, hops.reconnect.p50_ms);
+        }
+    }
+}
+
+impl Added {
+    fn between(longer: Summary, shorter: Summary) -> Self {
+        Self {
+            p50: longer.p50_ms - shorter.p50_ms,
+            p99: longer.p99_ms - shorter.p99_ms,
+            max: longer.max_ms - shorter.max_ms,
         }
     }
 }
@@ -218,11 +239,9 @@ impl fmt::Display for Report {
                 writeln!(f, "ratio    {name:30} {ratio:.2}")?;
             }
         }
-        if let Some(added) = &self.ratios.added_to_server_ms {
-            writeln!(f, "added    client to server  {added}")?;
-        }
-        if let Some(added) = &self.ratios.added_to_client_ms {
-            writeln!(f, "added    server to client  {added}")?;
+        for (way, added) in &self.ratios.added_latency {
+            writeln!(f, "added    {way:7} client to server  {}", added.to_server_ms)?;
+            writeln!(f, "added    {way:7} server to client  {}", added.to_client_ms)?;
         }
         for failure in &self.failures {
             writeln!(f, "FAILED   {failure}")?;

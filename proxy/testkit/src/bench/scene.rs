@@ -53,7 +53,7 @@ pub(super) struct Scene {
     relay_addr: SocketAddr,
     proxy_addr: SocketAddr,
     /// Process ids of the relay and the proxy.
-    pub pids: (u32, u32),
+    pids: (u32, u32),
     _folder: TempDir,
 }
 
@@ -128,12 +128,12 @@ impl Scene {
         }
     }
 
-    /// The process in the middle of a way.
-    pub(super) fn pid(&self, way: Way) -> Option<u32> {
+    /// The process in the middle of a way; for the direct way, this one.
+    pub(super) fn pid(&self, way: Way) -> u32 {
         match way {
-            Way::Direct => None,
-            Way::Relay => Some(self.pids.0),
-            Way::Proxy => Some(self.pids.1),
+            Way::Direct => std::process::id(),
+            Way::Relay => self.pids.0,
+            Way::Proxy => self.pids.1,
         }
     }
 

@@ -16,6 +16,9 @@ use crate::view::View;
 /// Chat lines kept; older ones go first.
 const CHAT: usize = 10_000;
 
+/// Answers of password changes kept.
+const ANSWERS: usize = 16;
+
 /// One message as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -34,6 +37,8 @@ pub struct Event {
 pub(super) struct State {
     pub view: View,
     pub chat: VecDeque<ChatLine>,
+    /// Answers of a password change that were not taken yet.
+    pub answers: VecDeque<(u16, Bytes)>,
     pub events: VecDeque<Event>,
     pub closed: Option<Closed>,
     /// Clock of the last MOVE_PLAYER.
@@ -54,6 +59,7 @@ impl Inbox {
         let state = State {
             view,
             chat: VecDeque::new(),
+            answers: VecDeque::new(),
             events: VecDeque::new(),
             closed: None,
             moved_at: 0,
@@ -98,6 +104,11 @@ impl Inbox {
         let Some((command, body)) = split_command(&message.data) else { return };
         match command {
             to_client::MOVE_PLAYER => state.moved_at = clock::nanos(),
+            to_client::SRP_BYTES_S_B | to_client::ACCEPT_SUDO_MODE | to_client::DENY_SUDO_MODE
+                if state.answers.len() < ANSWERS =>
+            {
+                state.answers.push_back((command, message.data.slice(2..)));
+            }
             to_client::CHAT_MESSAGE => match ChatLine::decode(body) {
                 Some(line) => {
                     if state.chat.len() >= CHAT {

@@ -43,7 +43,7 @@ impl Walk {
 }
 
 /// PLAYERPOS at a place in nodes, as a release of this version writes it.
-fn player_pos(place: [f32; 3], yaw: f32, version: ProtocolVersion) -> Bytes {
+pub(crate) fn player_pos(place: [f32; 3], yaw: f32, version: ProtocolVersion) -> Bytes {
     let mut w = Writer::command(to_server::PLAYERPOS);
     w.v3s32(place.map(|nodes| (nodes * 1000.0) as i32)).v3s32([0; 3]);
     w.i32(0).i32((yaw * 100.0) as i32).u32(1).u8(100).u8(4);
