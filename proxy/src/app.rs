@@ -10,18 +10,17 @@ use mesegate_backend::Address;
 use mesegate_content::{
     ContentError, ContentStore, Library, LibraryConfig, ServerSpec, ServerState, ServerStatus,
 };
-use mesegate_transport::{Budget, Config, DropReason, ListenConfig, Listener};
+use mesegate_transport::{Binding, Budget, Config, DropReason, ListenConfig, ListenerStats};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use crate::cli::Options;
 use crate::http;
+use crate::lane::Lanes;
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::players::Players;
 use crate::resource::{self, ResourceError};
-use crate::session;
 use crate::shared::{Shared, credentials};
 
 /// The name under which the proxy itself enters backends to read their definitions.
@@ -83,7 +82,9 @@ pub enum RunError {
 /// # Errors
 /// Everything that keeps it from starting; the text names the flag, file or address.
 pub fn run(options: Options) -> Result<(), RunError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // For fetching, files and HTTP; players have threads of their own.
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build()?;
     let result = runtime.block_on(serve(options));
     // Nothing of value runs any more; blocking tasks are not waited for.
     runtime.shutdown_timeout(Duration::from_millis(200));
@@ -111,7 +112,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         ..Config::default()
     });
     let listen = ListenConfig { connection: client_transport, ..ListenConfig::default() };
-    let listener = Listener::bind(options.listen, options.socket_count(), listen)
+    let bindings = Binding::bind(options.listen, options.socket_count(), listen)
         .map_err(|error| RunError::Listen { what: "--listen", addr: options.listen, error })?;
     let http = match http_addr {
         Some(addr) => Some(http::bind(addr).await.map_err(|error| RunError::Listen {
@@ -145,9 +146,12 @@ async fn serve(options: Options) -> Result<(), RunError> {
         tokio::spawn(http::serve(listener, shared.metrics.clone(), ready));
     }
     tokio::spawn(follow(options.resources.clone(), Arc::clone(&shared)));
-    tracing::info!(listen = %listener.local_addr(), "players can connect");
-    let result = accept(listener, &shared, stop, Duration::from_secs(options.stop_seconds.into()));
-    result.await?;
+    let Some(first) = bindings.first() else { return Ok(()) };
+    let (address, stats) = (first.local_addr(), first.stats());
+    let patience = Duration::from_secs(options.stop_seconds.into());
+    let lanes = Lanes::start(bindings, &shared, patience).await?;
+    tracing::info!(listen = %address, "players can connect");
+    wait(lanes, &stats, &shared, stop).await?;
     shared.accounts.close().await;
     Ok(())
 }
@@ -165,45 +169,29 @@ fn readiness(library: &Library) -> Result<(), String> {
     }
 }
 
-/// Takes players in until a signal comes, then says goodbye to them.
-async fn accept(
-    mut listener: Listener,
-    shared: &Arc<Shared>,
+/// Waits for a signal, and then until the players have been told.
+async fn wait(
+    mut lanes: Lanes,
+    stats: &ListenerStats,
+    shared: &Shared,
     stop: watch::Sender<bool>,
-    patience: Duration,
 ) -> Result<(), RunError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut tick = tokio::time::interval(Duration::from_secs(1));
-    let mut sessions = JoinSet::new();
     let mut counted = Counted::default();
     loop {
         tokio::select! {
-            link = listener.accept() => match link {
-                Some(link) => {
-                    sessions.spawn(session::serve(link, Arc::clone(shared)));
-                }
-                None => break,
-            },
-            Some(ended) = sessions.join_next() => {
-                if let Err(error) = ended {
-                    tracing::error!(%error, "a session failed");
-                }
-            }
-            _ = tick.tick() => counted.report(&listener, shared),
+            () = lanes.ended() => break,
+            _ = tick.tick() => counted.report(stats, shared),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
     }
     tracing::info!(players = shared.players.len(), "stopping");
-    // Nobody listens any more when all sessions have ended.
-    let _ = stop.send(true);
-    let leaving = async { while sessions.join_next().await.is_some() {} };
+    stop.send_replace(true);
     tokio::select! {
-        () = leaving => {}
-        () = tokio::time::sleep(patience) => {
-            tracing::warn!(sessions = sessions.len(), "some players did not leave in time");
-        }
+        () = lanes.ended() => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
@@ -217,18 +205,15 @@ struct Counted {
 }
 
 impl Counted {
-    fn report(&mut self, listener: &Listener, shared: &Shared) {
-        let stats = listener.stats();
+    fn report(&mut self, stats: &ListenerStats, shared: &Shared) {
         let metrics = &shared.metrics;
         metrics.half_open_peers.set(stats.snapshot().half_open as i64);
         metrics.buffer_bytes.set(shared.backend_transport.budget.used() as i64);
         for reason in DropReason::ALL {
             let now = stats.dropped(reason);
             let more = now.saturating_sub(self.dropped[reason as usize]);
-            if more > 0 {
-                let labels = ["client", reason.as_str()];
-                metrics.datagrams_dropped_total.with_label_values(&labels).inc_by(more);
-            }
+            let labels = ["client", reason.as_str()];
+            metrics.datagrams_dropped_total.with_label_values(&labels).inc_by(more);
             self.dropped[reason as usize] = now;
         }
         for status in shared.library.server_status().iter() {

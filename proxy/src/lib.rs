@@ -12,6 +12,7 @@
 mod app;
 pub mod cli;
 pub mod http;
+mod lane;
 pub mod log;
 pub mod metrics;
 pub mod network;

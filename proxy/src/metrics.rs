@@ -108,7 +108,7 @@ impl Metrics {
         let m = Make { registry: Registry::new() };
         let build = m.gauges("mesegate_proxy_build_info", "Always 1.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        Ok(Self {
+        let metrics = Self {
             sessions: m.gauges("mesegate_proxy_sessions", "Players.", &["server", "state"])?,
             sessions_total: m.counters(
                 "mesegate_proxy_sessions_total",
@@ -208,7 +208,30 @@ impl Metrics {
                 "Peers that have not proved their address yet.",
             )?,
             registry: m.registry,
-        })
+        };
+        metrics.begin();
+        Ok(metrics)
+    }
+
+    /// Series whose labels are known beforehand begin at 0, so that their first increase is one
+    /// and that nothing happened can be told from nothing being counted.
+    fn begin(&self) {
+        self.kicks_total.with_label_values(&["backend"]);
+        self.move_duration.with_label_values(&["ok"]);
+        for direction in ["to_client", "to_server"] {
+            self.bad_messages_total.with_label_values(&[direction]);
+        }
+        for side in ["client", "server"] {
+            self.rtt.with_label_values(&[side]);
+            self.retransmits_total.with_label_values(&[side]);
+            for direction in ["in", "out"] {
+                self.datagrams_total.with_label_values(&[side, direction]);
+                self.datagram_bytes_total.with_label_values(&[side, direction]);
+            }
+            for reason in ["malformed", "over_limit"] {
+                self.datagrams_dropped_total.with_label_values(&[side, reason]);
+            }
+        }
     }
 
     /// The text that Prometheus reads.

@@ -81,6 +81,7 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
         handshake: None,
         work: None,
         client_traffic: Traffic::new("client"),
+        ticks: 0,
         moving_since: None,
         shared: Arc::clone(&shared),
     };

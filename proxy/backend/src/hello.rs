@@ -19,10 +19,8 @@ const LAST_REPEAT: Duration = Duration::from_secs(1);
 /// The first INIT waits for the server's first sign of life, so that it carries the peer id, but
 /// not for longer than the engine client waits (`client/client.cpp`).
 const FIRST_INIT: Duration = Duration::from_millis(100);
-/// How often to look for signs that are no messages: that the server answered the connection, or
-/// that the host said the port is closed.
-const LOOK: Duration = Duration::from_millis(25);
-/// One such answer may be a leftover of the moment before the server opened its port.
+/// That the host said the port is closed may be a leftover of the moment before the server opened
+/// it, if it said so only once.
 const REFUSALS: u64 = 2;
 /// Patience with an address while the name has others left to try.
 const FIRST_ADDRESSES: Duration = Duration::from_secs(2);
@@ -74,7 +72,7 @@ async fn greet_at(
             due = now + pause;
             pause = (pause * 2).min(LAST_REPEAT);
         }
-        let received = talk.next_until(due.min(now + LOOK).min(patience)).await;
+        let received = talk.look_until(due.min(patience)).await;
         let stats = talk.link().stats();
         let silent = stats.datagrams_in == 0;
         let refused = silent && stats.refused >= REFUSALS;

@@ -87,6 +87,20 @@ impl Talk {
         })
     }
 
+    /// As [`next_until`](Self::next_until), but `None` also after anything that is no message.
+    pub(crate) async fn look_until(
+        &mut self,
+        until: Instant,
+    ) -> Result<Option<Message>, EnterError> {
+        let (deadline, step) = (self.deadline, self.step);
+        match turn(self.link(), until.min(deadline)).await? {
+            Turn::Message(message) => Ok(Some(message)),
+            Turn::Traffic => Ok(None),
+            Turn::Quiet if Instant::now() >= deadline => Err(EnterError::Timeout { step }),
+            Turn::Quiet => Ok(None),
+        }
+    }
+
     /// Feeds messages to a waiting state of the login until it goes on. What is none of the
     /// login's is kept.
     pub(crate) async fn advance<S, N>(
@@ -169,16 +183,35 @@ pub(crate) fn send(link: &mut Link, message: Bytes) -> Result<(), EnterError> {
 /// The next message, or `None` at `until`.
 pub(crate) async fn next(link: &mut Link, until: Instant) -> Result<Option<Message>, EnterError> {
     loop {
-        // Before anything else, so that a refusal is read before the goodbye that follows it.
-        if let Some(message) = link.recv() {
-            return Ok(Some(message));
+        match turn(link, until).await? {
+            Turn::Message(message) => return Ok(Some(message)),
+            Turn::Traffic => {}
+            Turn::Quiet => return Ok(None),
         }
-        if let Some(reason) = link.closed() {
-            return Err(EnterError::Closed(reason));
-        }
-        link.flush();
-        if timeout_at(until, link.drive()).await.is_err() {
-            return Ok(None);
-        }
+    }
+}
+
+/// What one look at a link shows.
+pub(crate) enum Turn {
+    Message(Message),
+    /// Something arrived or was due that is no message.
+    Traffic,
+    /// Nothing happened until the time was over.
+    Quiet,
+}
+
+/// Waits until something happens on the link, at most until `until`.
+pub(crate) async fn turn(link: &mut Link, until: Instant) -> Result<Turn, EnterError> {
+    // Before anything else, so that a refusal is read before the goodbye that follows it.
+    if let Some(message) = link.recv() {
+        return Ok(Turn::Message(message));
+    }
+    if let Some(reason) = link.closed() {
+        return Err(EnterError::Closed(reason));
+    }
+    link.flush();
+    match timeout_at(until, link.drive()).await {
+        Ok(()) => Ok(Turn::Traffic),
+        Err(_) => Ok(Turn::Quiet),
     }
 }

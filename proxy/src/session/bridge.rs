@@ -62,6 +62,12 @@ impl Player {
                         return;
                     }
                 }
+                // Remembered, and told to the new world once it listens.
+                to_server::MODCHANNEL_JOIN | to_server::UPDATE_CLIENT_INFO
+                    if self.gate.awaits_move() =>
+                {
+                    return;
+                }
                 // Meant for the world before.
                 to_server::INVENTORY_ACTION
                 | to_server::PLAYERITEM
@@ -214,6 +220,7 @@ impl Player {
         if let Some(Ok(pos)) = last.map(|p| PlayerPos::with_position(p, target.position)) {
             self.send_world(0, false, pos);
         }
+        self.introduce();
         self.arrived();
     }
 
@@ -223,6 +230,9 @@ impl Player {
         match denied.code {
             // The backend ends, the player need not.
             DenyCode::Shutdown | DenyCode::Crash => self.world_lost("backend_shutdown"),
+            // Newer servers count their users once more at CLIENT_READY, and others may have
+            // been quicker (`network/serverpackethandler.cpp`).
+            DenyCode::TooManyUsers => self.world_lost("full"),
             code => {
                 self.shared.metrics.kicks_total.with_label_values(&["backend"]).inc();
                 let mut denial = Denial::code("kicked", code, denied.text);

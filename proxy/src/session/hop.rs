@@ -156,15 +156,16 @@ impl Player {
             Some(World { server, title, link: entered.link, ids, traffic: Traffic::new("server") });
         self.moving_since = Some(journey.started);
         self.send_world(1, true, self.ready.clone());
-        self.introduce();
         for message in entered.early {
             self.world_message(message)?;
         }
         Ok(())
     }
 
-    /// Tells a new backend what the client told the first one and does not say again.
-    fn introduce(&mut self) {
+    /// Tells a new backend what the client told the first one and does not say again. Not before
+    /// its MOVE_PLAYER: channels have no order among each other, and what overtakes CLIENT_READY
+    /// is dropped (`server.cpp` ProcessData).
+    pub(super) fn introduce(&mut self) {
         if let Some(info) = self.state.last_client_info() {
             self.send_world(2, true, info);
         }

@@ -31,8 +31,12 @@ use crate::shared::Shared;
 /// own window then closes: a slow player slows only themselves.
 const CLIENT_BACKLOG: usize = 1024 * 1024;
 
-/// How often counters are handed to the metrics and silence is noticed.
-const TICK: Duration = Duration::from_secs(1);
+/// How often a lost backend is looked for: its players notice the loss within a second of each
+/// other.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Counters are handed to the metrics every so many ticks.
+const REPORT: u8 = 4;
 
 /// A player in the game.
 pub(super) struct Player {
@@ -54,6 +58,7 @@ pub(super) struct Player {
     /// A step of a password change that is being computed.
     pub(super) work: Option<Work>,
     pub(super) client_traffic: Traffic,
+    pub(super) ticks: u8,
     /// When the wish for the journey that is being finished was made.
     pub(super) moving_since: Option<Instant>,
 }
@@ -213,9 +218,12 @@ impl Player {
     }
 
     fn tick(&mut self) -> Result<(), End> {
-        self.report_traffic();
+        self.ticks = (self.ticks + 1) % REPORT;
+        if self.ticks == 0 {
+            self.report_traffic();
+        }
         self.gate.tick(Instant::now());
-        if self.world.as_ref().is_some_and(|w| w.traffic.unreachable(&w.link)) {
+        if self.world.as_mut().is_some_and(|w| w.traffic.unreachable(&w.link)) {
             self.world_lost("unreachable")?;
         }
         Ok(())

@@ -18,12 +18,14 @@ pub(super) struct Traffic {
     reported: Stats,
     /// Datagrams received when a refusal was first seen, and when that was.
     refused: Option<(u64, Instant)>,
+    /// Refusals seen so far.
+    refusals: u64,
 }
 
 impl Traffic {
     /// For a link on `side`: `client` or `server`.
     pub(super) fn new(side: &'static str) -> Self {
-        Self { side, reported: Stats::default(), refused: None }
+        Self { side, reported: Stats::default(), refused: None, refusals: 0 }
     }
 
     /// Adds what was counted since the last report.
@@ -39,6 +41,12 @@ impl Traffic {
         add(&metrics.datagrams_total, "out", now.datagrams_out, old.datagrams_out);
         add(&metrics.datagram_bytes_total, "in", now.bytes_in, old.bytes_in);
         add(&metrics.datagram_bytes_total, "out", now.bytes_out, old.bytes_out);
+        for (reason, new, old) in [
+            ("malformed", now.malformed, old.malformed),
+            ("over_limit", now.over_limit, old.over_limit),
+        ] {
+            add(&metrics.datagrams_dropped_total, reason, new, old);
+        }
         if now.retransmits > old.retransmits {
             let more = now.retransmits - old.retransmits;
             metrics.retransmits_total.with_label_values(&[self.side]).inc_by(more);
@@ -48,19 +56,20 @@ impl Traffic {
         {
             metrics.rtt.with_label_values(&[self.side]).observe(srtt.as_secs_f64());
         }
-        if now.refused > old.refused && self.refused.is_none() {
-            self.refused = Some((now.datagrams_in, Instant::now()));
-        }
-        if self.refused.is_some_and(|(seen, _)| now.datagrams_in > seen) {
-            self.refused = None;
-        }
         self.reported = now;
     }
 
-    /// True when the peer's port was reported closed and nothing has come since, for a while.
-    pub(super) fn unreachable(&self, link: &Link) -> bool {
-        self.refused.is_some_and(|(seen, since)| {
-            since.elapsed() >= GRACE && link.stats().datagrams_in == seen
-        })
+    /// True when the peer's port was reported closed and nothing has come since, for a while. To be
+    /// asked regularly.
+    pub(super) fn unreachable(&mut self, link: &Link) -> bool {
+        let now = link.stats();
+        if self.refused.is_some_and(|(seen, _)| now.datagrams_in > seen) {
+            self.refused = None;
+        }
+        if now.refused > self.refusals && self.refused.is_none() {
+            self.refused = Some((now.datagrams_in, Instant::now()));
+        }
+        self.refusals = now.refused;
+        self.refused.is_some_and(|(_, since)| since.elapsed() >= GRACE)
     }
 }

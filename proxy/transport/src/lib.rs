@@ -48,7 +48,7 @@ pub use connection::{Connection, Message, Ticket, Transmit};
 pub use error::{CloseReason, SendError};
 pub use limits::{Budget, ReceiveLimits};
 pub use link::Link;
-pub use listener::Listener;
+pub use listener::{Binding, Listener};
 pub use stats::{DropReason, ListenerSnapshot, ListenerStats, Stats};
 
 /// Number of channels of a connection; valid channel numbers are below it.

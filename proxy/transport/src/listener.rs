@@ -60,26 +60,17 @@ impl Listener {
     /// # Errors
     /// What the operating system says, above all that the address is in use.
     pub fn bind(addr: SocketAddr, sockets: usize, config: ListenConfig) -> io::Result<Self> {
-        let sockets = Socket::listen(
-            addr,
-            sockets.max(1),
-            config.socket_receive_buffer,
-            config.socket_send_buffer,
-        )?;
-        let mut addr = addr;
-        if let Some(socket) = sockets.first() {
-            addr = socket.local_addr()?;
-        }
-        let (opened, new_peers) = mpsc::channel(config.accept_backlog.max(1));
-        let shared = Arc::new(Shared {
-            admission: Mutex::new(Admission::new(&config, Instant::now())),
-            config,
-            stats: ListenerStats::default(),
-            closing: AtomicBool::new(false),
-            changed: Notify::new(),
-        });
-        for socket in sockets {
-            reader::spawn(Arc::new(socket), shared.clone(), opened.clone(), addr);
+        Self::serve(Binding::bind(addr, sockets, config)?)
+    }
+
+    /// Serves the sockets of `bindings`, which are of one address, in the current runtime.
+    fn serve(bindings: Vec<Binding>) -> io::Result<Self> {
+        let Some(first) = bindings.first() else { return Err(io::ErrorKind::InvalidInput.into()) };
+        let (addr, shared) = (first.addr, first.shared.clone());
+        let (opened, new_peers) = mpsc::channel(shared.config.accept_backlog.max(1));
+        for binding in bindings {
+            let socket = Arc::new(Socket::new(binding.socket)?);
+            reader::spawn(socket, shared.clone(), opened.clone(), addr);
         }
         Ok(Self { addr, shared, new_peers })
     }
@@ -102,6 +93,67 @@ impl Listener {
     /// Live counters, which outlive the listener.
     pub fn stats(&self) -> ListenerStats {
         self.shared.stats.clone()
+    }
+}
+
+/// A bound socket that nobody reads yet.
+///
+/// Of an address with several sockets each can be given to a runtime of its own, usually one
+/// thread per core: then a peer's datagrams are read and handled on one thread, and nothing has to
+/// wake another. They share limits and counters, and dropping one of the listeners ends the
+/// accepting of all.
+#[derive(Debug)]
+pub struct Binding {
+    addr: SocketAddr,
+    socket: socket2::Socket,
+    shared: Arc<Shared>,
+}
+
+impl Binding {
+    /// As [`Listener::bind`], without reading. Needs no runtime.
+    ///
+    /// # Errors
+    /// What the operating system says, above all that the address is in use.
+    pub fn bind(addr: SocketAddr, sockets: usize, config: ListenConfig) -> io::Result<Vec<Self>> {
+        let sockets = Socket::listen(
+            addr,
+            sockets.max(1),
+            config.socket_receive_buffer,
+            config.socket_send_buffer,
+        )?;
+        let shared = Arc::new(Shared {
+            admission: Mutex::new(Admission::new(&config, Instant::now())),
+            config,
+            stats: ListenerStats::default(),
+            closing: AtomicBool::new(false),
+            changed: Notify::new(),
+        });
+        let mut bindings = Vec::with_capacity(sockets.len());
+        for socket in sockets {
+            let bound = socket.local_addr()?.as_socket();
+            let port = bound.map_or(addr.port(), |bound| bound.port());
+            let addr = SocketAddr::new(addr.ip(), port);
+            bindings.push(Self { addr, socket, shared: shared.clone() });
+        }
+        Ok(bindings)
+    }
+
+    /// The bound address.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Live counters of all sockets of the address.
+    pub fn stats(&self) -> ListenerStats {
+        self.shared.stats.clone()
+    }
+
+    /// Begins to read in the current runtime.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn listen(self) -> io::Result<Listener> {
+        Listener::serve(vec![self])
     }
 }
 

@@ -72,7 +72,8 @@ pub(crate) fn with_buffers<T>(f: impl FnOnce(&mut RecvBuffers) -> T) -> T {
 }
 
 impl Socket {
-    fn new(socket: socket2::Socket) -> io::Result<Self> {
+    /// Takes a bound socket into the current runtime.
+    pub(crate) fn new(socket: socket2::Socket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let io = UdpSocket::from_std(socket.into())?;
         let state = UdpSocketState::new((&io).into())?;
@@ -100,7 +101,7 @@ impl Socket {
         count: usize,
         receive_buffer: usize,
         send_buffer: usize,
-    ) -> io::Result<Vec<Self>> {
+    ) -> io::Result<Vec<socket2::Socket>> {
         let mut addr = addr;
         let mut sockets = Vec::with_capacity(count);
         for index in 0..count {
@@ -127,13 +128,9 @@ impl Socket {
             // Best effort: the kernel's limits are the operator's.
             let _ = socket.set_recv_buffer_size(receive_buffer);
             let _ = socket.set_send_buffer_size(send_buffer);
-            sockets.push(Self::new(socket)?);
+            sockets.push(socket);
         }
         Ok(sockets)
-    }
-
-    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.local_addr()
     }
 
     /// Datagrams one segmented send may carry.
