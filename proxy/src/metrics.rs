@@ -10,7 +10,7 @@ use prometheus::{
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
-    /// Players by `server` and `state` (`connecting`, `active`, `moving`).
+    /// Players by `server` and `state` (`active`).
     pub sessions: IntGaugeVec,
     /// Ended logins by `result` (`accepted`, `rejected`) and `reason`.
     pub sessions_total: IntCounterVec,
@@ -26,7 +26,7 @@ pub struct Metrics {
     pub move_duration: HistogramVec,
     /// Lost backends by `server` and `reason`.
     pub fallbacks_total: IntCounterVec,
-    /// Players that were thrown out, by `source` (`backend`, `proxy`).
+    /// Players that were thrown out, by `source` (`backend`).
     pub kicks_total: IntCounterVec,
     /// Datagrams by `side` (`client`, `server`) and `direction` (`in`, `out`).
     pub datagrams_total: IntCounterVec,

@@ -77,6 +77,7 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
         journey: None,
         media: MediaQueue::default(),
         pushes: Pushes::default(),
+        held_chat: Vec::new(),
         sudo: Sudo::new(mechanisms),
         handshake: None,
         work: None,

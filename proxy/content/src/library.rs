@@ -238,6 +238,14 @@ impl Library {
         }
     }
 
+    /// Tells that players lost a server: it is looked at now, not at the next regular time.
+    pub fn report_lost(&self, server: &str) {
+        let state = self.shared.lock();
+        if let Some(server) = state.servers.iter().find(|s| s.spec.name == server) {
+            server.wake.notify_one();
+        }
+    }
+
     /// True once clients of the network's version can be served.
     pub fn ready(&self) -> bool {
         let pair = Pair::new(self.network_version().0, "");

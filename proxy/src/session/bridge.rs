@@ -16,6 +16,9 @@ use super::command::Command;
 use super::denial::Denial;
 use super::play::{End, Player};
 
+/// Lines that are kept while a player is between two servers.
+const HELD_CHAT: usize = 8;
+
 thread_local! {
     /// Compressors take hundreds of kilobytes, so players share one set a thread.
     static BLOCKS: RefCell<BlockRemapper> = RefCell::default();
@@ -90,6 +93,7 @@ impl Player {
                 let network = self.shared.network.load_full();
                 match Command::parse(&line, &network.proxy.command_prefix) {
                     Some(command) => return self.command(command),
+                    None if self.gate.awaits_move() => return self.hold_chat(message),
                     None => Some(message.data),
                 }
             }
@@ -221,7 +225,20 @@ impl Player {
             self.send_world(0, false, pos);
         }
         self.introduce();
+        for line in std::mem::take(&mut self.held_chat) {
+            self.send_world(line.channel, line.reliable, line.data);
+        }
         self.arrived();
+    }
+
+    /// Keeps a line for the world the player is on the way to: there is none yet, or it would drop
+    /// what comes before it has seen CLIENT_READY.
+    fn hold_chat(&mut self, line: Message) -> Result<(), End> {
+        if self.held_chat.len() >= HELD_CHAT {
+            return self.tell("You are between two servers; your line was not said.");
+        }
+        self.held_chat.push(line);
+        Ok(())
     }
 
     /// The backend sends the player away.

@@ -89,6 +89,7 @@ impl Player {
         let lost = world.server.clone();
         tracing::warn!(player = self.who.name, server = lost, reason, "the backend was lost");
         self.shared.metrics.fallbacks_total.with_label_values(&[&lost, reason]).inc();
+        self.shared.library.report_lost(&lost);
         self.leave(world);
         self.gate = Gate::Waiting(Instant::now());
         if self.journey.is_some() {

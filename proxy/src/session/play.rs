@@ -16,7 +16,7 @@ use mesegate_protocol::login::sudo::Sudo;
 use mesegate_protocol::map::IdMap;
 use mesegate_protocol::objects::ObjectMap;
 use mesegate_protocol::play::ChatMessage;
-use mesegate_transport::{Link, SendError};
+use mesegate_transport::{Link, Message, SendError};
 
 use super::denial::Denial;
 use super::gate::Gate;
@@ -52,6 +52,8 @@ pub(super) struct Player {
     pub(super) journey: Option<Journey>,
     pub(super) media: MediaQueue,
     pub(super) pushes: Pushes,
+    /// Chat for the server the player is on the way to.
+    pub(super) held_chat: Vec<Message>,
     pub(super) sudo: Sudo,
     /// What the player's proof of the old password is checked against.
     pub(super) handshake: Option<ServerHandshake>,

@@ -1,0 +1,15 @@
+//! The proxy's behaviour towards players, servers and operators, seen from outside.
+//!
+//! One program, because linking several takes longer than running them.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::large_futures)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod commands;
+mod hops;
+mod login;
+mod lost_servers;
+mod operators;
+mod passwords;
+mod stopping;
