@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::Options;
+use crate::departures::Departures;
 use crate::http;
 use crate::lane::Lanes;
 use crate::metrics::Metrics;
@@ -136,6 +137,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         key,
         metrics,
         players: Players::default(),
+        departures: Departures::default(),
         backend_transport,
         stopping,
     });

@@ -11,6 +11,7 @@
 
 mod app;
 pub mod cli;
+mod departures;
 pub mod http;
 mod lane;
 pub mod log;

@@ -9,6 +9,7 @@ use mesegate_content::Library;
 use mesegate_transport::Config;
 use tokio::sync::watch;
 
+use crate::departures::Departures;
 use crate::metrics::Metrics;
 use crate::network::{Network, Server};
 use crate::players::Players;
@@ -22,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) key: Arc<BackendKey>,
     pub(crate) metrics: Metrics,
     pub(crate) players: Players,
+    pub(crate) departures: Departures,
     /// Transport settings towards backends.
     pub(crate) backend_transport: Arc<Config>,
     /// True from the moment the process was asked to stop.

@@ -168,8 +168,9 @@ impl Library {
 
     /// The catalogue for clients of a version and language, as it is now.
     ///
-    /// If the pair was not in use yet, it is fetched. Waits at most `wait` until the base server's
-    /// content is in it, but not for a base that is known to be down. If the time is over: what
+    /// If the pair was not in use yet, it is fetched. Waits at most `wait` until the content of the
+    /// base server and of all servers that are up is in it, but not for a base that is known to be
+    /// down. If the time is over: what
     /// there is, else the catalogue of the same version without a language, else `None`.
     pub async fn catalogue(
         &self,
@@ -294,7 +295,15 @@ impl Shared {
             (Some(catalogue), Some(base)) => {
                 let has_base = catalogue.servers().first() == Some(&base.spec.name);
                 let has_language = *catalogue.base_language() == pair.language;
-                (has_base && has_language) || base.state.is_known_down()
+                // A player cannot hop to what is not in the catalogue they were given, so what
+                // will be there in a moment is waited for.
+                let has_others = state.servers.iter().all(|server| {
+                    !server.state.is_up()
+                        || !server.may_speak(pair.version)
+                        || catalogue.servers().contains(&server.spec.name)
+                        || catalogue.left_out().iter().any(|out| out.server == server.spec.name)
+                });
+                ((has_base && has_language) || base.state.is_known_down()) && has_others
             }
             (None, Some(_)) => false,
         };

@@ -121,6 +121,7 @@ impl Player {
         world.traffic.report(&world.link, &self.shared.metrics);
         world.link.close();
         world.link.flush();
+        self.shared.departures.left(&world.server, &self.who.name, Instant::now());
         let gauge = &self.shared.metrics.sessions;
         gauge.with_label_values(&[world.server.as_str(), "active"]).dec();
     }

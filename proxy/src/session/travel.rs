@@ -2,7 +2,7 @@
 //! it, all while the player is still somewhere else.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mesegate_backend::{Address, Dial, EnterError, Entered};
 use mesegate_content::{AdmitError, Catalogue};
@@ -84,6 +84,7 @@ pub(super) async fn travel(
         transport: Arc::clone(&shared.backend_transport),
         ..Dial::new(address, &who.name, credentials(&shared.key, &who.name, server))
     };
+    tokio::time::sleep(shared.departures.rest(name, &who.name, Instant::now())).await;
     let entered = mesegate_backend::enter(&dial).await?;
     if entered.version != who.version {
         return Err(Refusal::Version { backend: entered.version, client: who.version });

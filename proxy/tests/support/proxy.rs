@@ -134,7 +134,15 @@ impl Proxy {
     pub async fn known(&self, servers: &[String]) {
         let last = || {
             let log = self.log();
-            let line = log.lines().rfind(|line| line.contains("catalogue published"))?;
+            let published = || log.lines().filter(|line| line.contains("catalogue published"));
+            // While not all servers were looked at, content of a higher version than theirs may
+            // have been wanted, and it may be there last.
+            let version = |line: &str| {
+                let number = line.split("version=").nth(1)?.split(' ').next()?;
+                number.parse::<u16>().ok()
+            };
+            let network = published().filter_map(version).min()?;
+            let line = published().rfind(|line| version(line) == Some(network))?;
             let list = line.split("servers=\"").nth(1)?.split('"').next()?;
             let mut names: Vec<String> = list.split(',').map(str::to_owned).collect();
             names.sort();
