@@ -52,6 +52,7 @@ pub struct ClientSpec {
     password: String,
     address: SocketAddr,
     settings: Vec<(String, String)>,
+    menu: bool,
 }
 
 impl ClientSpec {
@@ -63,7 +64,24 @@ impl ClientSpec {
             password: String::new(),
             address,
             settings: Vec::new(),
+            menu: false,
         }
+    }
+
+    /// Stays in the main menu, where address and name are filled in already, and comes back to it
+    /// when the game ends. Otherwise the program ends then.
+    #[must_use]
+    pub fn menu(mut self) -> Self {
+        self.menu = true;
+        let address = self.address;
+        let player = self.player.clone();
+        self.setting("maintab_LAST", "online")
+            // The list of public servers is of no use here.
+            .setting("serverlist_url", "")
+            .setting("menu_clouds", false)
+            .setting("name", player)
+            .setting("address", address.ip())
+            .setting("remote_port", address.port())
     }
 
     /// Another password. It is visible in the process list.
@@ -126,9 +144,13 @@ impl Client {
         std::fs::write(&path, config).map_err(Error::io(format!("writing {}", path.display())))?;
         let mut capsule = Capsule::enter(&lab.root(spec.generation), run.path())?;
         // -displayfd makes the X server look for a free number: its abstract socket is visible
-        // to all capsules because they share the network.
+        // to all capsules because they share the network. -noreset: it would begin anew, deaf for a
+        // moment, whenever its last client leaves, and `xdotool` comes and goes.
         capsule.spawn(
-            &format!("exec Xvfb -displayfd 3 -screen 0 800x600x24 -nolisten tcp 3>{RUN}/display"),
+            &format!(
+                "exec Xvfb -displayfd 3 -screen 0 800x600x24 -nolisten tcp -noreset \
+                 3>{RUN}/display"
+            ),
             "xvfb.log",
         )?;
         let display = wait::until(COMMAND, || {
@@ -142,9 +164,10 @@ impl Client {
             tail: wait::tail(&wait::read(&run.path().join("xvfb.log")), 20),
         })?;
         capsule.run(&format!("export DISPLAY=:{display}"), COMMAND)?;
+        let go = if spec.menu { "" } else { "--go" };
         let job = capsule.spawn(
             &format!(
-                "exec {} --config {RUN}/client.conf --logfile {RUN}/client.log --verbose --go \
+                "exec {} --config {RUN}/client.conf --logfile {RUN}/client.log --verbose {go} \
                  --name {} --password {} --address {} --port {}",
                 spec.generation.client_program(),
                 quote(&spec.player),

@@ -116,6 +116,19 @@ impl Image {
     }
 }
 
+impl Image {
+    /// The largest [`difference`](Self::difference) of any square of `size` pixels: a small thing
+    /// that is in one picture only shows here, while a slow change of light does not.
+    pub fn worst_difference(&self, other: &Self, size: usize) -> f64 {
+        let size = size.max(1);
+        (0..self.height.max(other.height))
+            .step_by(size)
+            .flat_map(|y| (0..self.width.max(other.width)).step_by(size).map(move |x| (x, y)))
+            .map(|(x, y)| self.crop(x, y, size, size).difference(&other.crop(x, y, size, size)))
+            .fold(0.0, f64::max)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,5 +166,8 @@ mod tests {
         assert_eq!(image.difference(&image), 0.0);
         assert_eq!(image.difference(&image.crop(0, 0, 1, 1)), 255.0);
         assert_eq!(image.crop(0, 0, 1, 1).difference(&image.crop(1, 0, 1, 1)), 383.0 / 3.0);
+        let swapped = Image::parse_ppm(b"P6\n2 1\n255\n\x00\x00\x00\x00\x00\x00").unwrap();
+        assert_eq!(image.worst_difference(&swapped, 1), 383.0 / 3.0);
+        assert_eq!(image.worst_difference(&image, 1), 0.0);
     }
 }

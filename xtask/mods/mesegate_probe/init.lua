@@ -4,10 +4,14 @@
 --
 -- Settings: mesegate_probe.colour  = red|green|blue|yellow   colour of the floor at the spawn point
 --           mesegate_probe.padding = N                       so many more nodes, to move node ids
+--           mesegate_probe.dress   = PART,PART,...           what every player gets up on joining
 
 local core = core or minetest -- before 5.8 there is only the old name
 local colour = core.settings:get("mesegate_probe.colour")
 local padding = tonumber(core.settings:get("mesegate_probe.padding") or 0)
+local dress = string.split(core.settings:get("mesegate_probe.dress") or "", ",")
+-- Where in a row of four this world's things are, so that two worlds never put them at one place.
+local column = ({red = 0, green = 1, blue = 2, yellow = 3})[colour] or 0
 
 local function say(...)
 	core.log("action", "probe: " .. table.concat({...}, " "))
@@ -27,23 +31,47 @@ end
 
 -- The floor ---------------------------------------------------------------------------------------
 
-if colour then
-	local name = "mesegate_probe:" .. colour
-	core.register_node(name, {
+local floor = colour and "mesegate_probe:" .. colour
+local low, high = vector.new(-12, 8, -12), vector.new(12, 8, 12)
+
+local function put(pos, name)
+	-- Even the same node once more is sent to everybody who sees it.
+	if core.get_node(pos).name ~= name then
+		core.set_node(pos, {name = name})
+	end
+end
+
+local function lay_floor()
+	core.load_area(low, high)
+	for x = low.x, high.x do
+		for z = low.z, high.z do
+			put(vector.new(x, low.y, z), floor)
+		end
+	end
+	for x = -2, 2 do
+		for z = -2, 4 do
+			put(vector.new(x, low.y + 1, z), "air")
+		end
+	end
+end
+
+if floor then
+	core.register_node(floor, {
 		description = "Floor of the " .. colour .. " server",
 		tiles = {"mesegate_probe_" .. colour .. ".png"},
 		light_source = 14,
 		groups = {oddly_breakable_by_hand = 3},
 	})
 	core.after(0, function()
-		local low, high = vector.new(-12, 8, -12), vector.new(12, 8, 12)
-		core.emerge_area(vector.new(-16, 0, -16), vector.new(16, 32, 16), function(_, _, left)
+		core.emerge_area(vector.new(-32, -16, -32), vector.new(47, 32, 47), function(_, _, left)
 			if left > 0 then
 				return
 			end
-			for x = low.x, high.x do
-				for z = low.z, high.z do
-					core.set_node(vector.new(x, low.y, z), {name = name})
+			lay_floor()
+			-- The first node of every block below tells whose block it is.
+			for x = -32, 32, 16 do
+				for z = -32, 32, 16 do
+					put(vector.new(x, 0, z), floor)
 				end
 			end
 			say("floor", colour)
@@ -53,18 +81,38 @@ end
 
 -- What players do ---------------------------------------------------------------------------------
 
+-- What a hop has to take down, by part; see the end.
+local up = {}
+local cubes = {}
+
+local function detached_name(player)
+	return "mesegate_probe_" .. (colour or "") .. "_" .. player
+end
+
 core.register_on_joinplayer(function(player)
 	local name = player:get_player_name()
 	local info = core.get_player_information(name) or {}
 	say("join", name, "protocol", tostring(info.protocol_version), "language",
 		tostring(info.lang_code), "version", tostring(info.version_string))
-	if core.registered_nodes["default:cobble"] then
-		player:get_inventory():set_stack("main", 1, "default:cobble 99")
+	-- Everybody finds the same, whatever was done here before.
+	player:set_hp(20)
+	if floor then
+		lay_floor()
+		player:get_inventory():set_list("main", {floor .. " 99"})
+	end
+	for _, part in ipairs(dress) do
+		up[part](player)
 	end
 end)
 
 core.register_on_leaveplayer(function(player, timed_out)
-	say("leave", player:get_player_name(), timed_out and "timeout" or "quit")
+	local name = player:get_player_name()
+	say("leave", name, timed_out and "timeout" or "quit")
+	if cubes[name] then
+		cubes[name]:remove()
+		cubes[name] = nil
+	end
+	core.remove_detached_inventory(detached_name(name))
 end)
 
 core.register_on_chat_message(function(name, text)
@@ -89,7 +137,7 @@ core.register_on_player_inventory_action(function(player, action, _, info)
 end)
 
 core.register_on_player_receive_fields(function(player, form, fields)
-	say("fields", player:get_player_name(), form, core.write_json(fields))
+	say("fields", player:get_player_name(), form, core.write_json(fields) or "")
 end)
 
 core.register_on_respawnplayer(function(player)
@@ -110,7 +158,9 @@ end)
 
 -- What a hop has to take down ---------------------------------------------------------------------
 
-core.register_entity("mesegate_probe:cube", {
+local cube = "mesegate_probe:cube" .. (colour and "_" .. colour or "")
+
+core.register_entity(cube, {
 	initial_properties = {
 		visual = "cube",
 		visual_size = {x = 1, y = 1},
@@ -127,7 +177,15 @@ core.register_entity("mesegate_probe:cube", {
 	end,
 })
 
-local up = {}
+-- A square of the server's colour at a place of its own, and the server's name.
+function up.marker(player)
+	local texture = "mesegate_probe_" .. (colour or "red") .. ".png"
+	player:hud_add({hud_elem_type = "image", type = "image", text = texture .. "^[resize:48x48",
+		position = {x = 0.6 + 0.1 * column, y = 0.7}, scale = {x = 1, y = 1}})
+	player:hud_add({hud_elem_type = "text", type = "text", number = 0xffffff,
+		text = "WORLD " .. (colour or "?"):upper(),
+		position = {x = 0.5, y = 0.3}, scale = {x = 100, y = 100}, size = {x = 2, y = 2}})
+end
 
 function up.hud(player)
 	player:hud_add({hud_elem_type = "text", type = "text", text = "PROBE HUD", number = 0xff2020,
@@ -144,7 +202,8 @@ function up.hud(player)
 end
 
 function up.sky(player)
-	player:set_sky({type = "plain", base_color = "#602080", clouds = false})
+	local base = ({"#602080", "#204060", "#606020", "#206040"})[column + 1]
+	player:set_sky({type = "plain", base_color = base, clouds = false})
 	player:set_sun({visible = false, sunrise_visible = false})
 	player:set_moon({visible = false})
 	player:set_stars({visible = true, count = 10, star_color = "#ff0000"})
@@ -169,13 +228,18 @@ end
 
 function up.world(player)
 	local pos = player:get_pos()
-	core.add_entity(vector.add(pos, {x = 0, y = 1, z = 4}), "mesegate_probe:cube")
-	core.add_particlespawner({amount = 200, time = 0, playername = player:get_player_name(),
-		minpos = vector.add(pos, -5), maxpos = vector.add(pos, 5), minexptime = 3, maxexptime = 6,
+	local name = player:get_player_name()
+	if cubes[name] then
+		cubes[name]:remove()
+	end
+	cubes[name] = core.add_entity(vector.add(pos, {x = 0, y = 1, z = 4}), cube)
+	core.add_particlespawner({amount = 200, time = 0, playername = name,
+		minpos = vector.add(pos, -5), maxpos = vector.add(pos, 5),
+		-- Nothing can take back a particle that flies already, so they have to be short-lived.
+		minexptime = 0.5, maxexptime = 1,
 		minvel = {x = 0, y = 1, z = 0}, maxvel = {x = 0, y = 2, z = 0}, minsize = 2, maxsize = 4,
 		texture = "mesegate_probe_red.png"})
-	core.sound_play("default_place_node", {to_player = player:get_player_name(), loop = true,
-		gain = 0.1})
+	core.sound_play("default_place_node", {to_player = name, loop = true, gain = 0.1})
 	if core.registered_nodes["default:chest"] then
 		local chest = vector.round(vector.add(pos, {x = 2, y = 0, z = 3}))
 		core.set_node(chest, {name = "default:chest"})
@@ -185,15 +249,16 @@ end
 
 function up.inventory(player)
 	local name = player:get_player_name()
-	local detached = core.create_detached_inventory("mesegate_probe_" .. name, {
+	local detached = core.create_detached_inventory(detached_name(name), {
 		on_put = function(_, list, index, stack)
 			say("detached", name, list, tostring(index), stack:to_string())
 		end,
 	}, name)
 	detached:set_size("main", 8)
 	detached:set_stack("main", 2, "default:stone 3")
-	core.show_formspec(name, "mesegate_probe:form",
-		"size[8,6]label[0,0;PROBE FORM]list[detached:mesegate_probe_" .. name ..
+	-- The list itself is sent with the server's next step, and a form before it is an error.
+	core.after(0.2, core.show_formspec, name, "mesegate_probe:form",
+		"size[8,6]label[0,0;PROBE FORM]list[detached:" .. detached_name(name) ..
 		";main;0,1;8,1;]list[current_player;main;0,2;8,3;]button_exit[3,5;2,1;ok;OK]")
 end
 
@@ -208,7 +273,7 @@ core.register_chatcommand("probe", {
 		elseif verb == "up" then
 			for part, show in pairs(up) do
 				-- An open form would take the keyboard, so it comes only when asked for.
-				if rest == part or (rest == "" and part ~= "inventory") then
+				if rest == part or (rest == "" and part ~= "inventory" and part ~= "marker") then
 					show(player)
 				end
 			end

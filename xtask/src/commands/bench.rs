@@ -1,7 +1,10 @@
 //! `cargo xtask bench`: the load generator in an optimised build.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use xtask::engine::{Server, ServerSpec};
+use xtask::lab::{Generation, Lab};
 use xtask::{Error, Result, paths, tools};
 
 /// Builds proxy and generator and hands all arguments on.
@@ -16,11 +19,48 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     if !built.success() {
         return Ok(false);
     }
-    let status = Command::new(release.join("mesegate-bench"))
-        .arg("--proxy")
-        .arg(release.join("mesegate-proxy"))
-        .args(arguments)
+    let bench = release.join("mesegate-bench");
+    let mut command = Command::new(&bench);
+    command.arg("--proxy").arg(release.join("mesegate-proxy"));
+    let own = ["--replay", "--help", "-h", "relay", "record"];
+    if !arguments.iter().any(|argument| own.contains(&argument.as_str())) {
+        match recording(&bench) {
+            Ok(folder) => {
+                command.arg("--replay").arg(folder);
+            }
+            Err(error) => println!("no real server to record ({error}): worlds are made up"),
+        }
+    }
+    let status = command.args(arguments).status().map_err(Error::io("starting mesegate-bench"))?;
+    Ok(status.success())
+}
+
+/// What a real server sends: definitions, media and map blocks of the standard game. Made once.
+fn recording(bench: &Path) -> Result<PathBuf> {
+    let generation = Generation::V5_15;
+    let lab = Lab::ensure(&[generation])?;
+    let version = lab.version(generation)?;
+    let recordings = lab.dir().join("recordings");
+    let folder = recordings.join(&version);
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    let parts = recordings.join(format!("{version}.part"));
+    std::fs::create_dir_all(&parts).map_err(Error::io("making the folder of recordings"))?;
+    let spec = ServerSpec::new("recorded", generation).setting("mg_name", "v7");
+    let server = Server::start(&lab, spec)?;
+    let status = Command::new(bench)
+        .args(["record", "--from", &server.address().to_string(), "--to"])
+        .arg(&parts)
         .status()
         .map_err(Error::io("starting mesegate-bench"))?;
-    Ok(status.success())
+    if !status.success() {
+        return Err(Error::Failed {
+            what: "recording a server".into(),
+            status: status.to_string(),
+            output: String::new(),
+        });
+    }
+    std::fs::rename(&parts, &folder).map_err(Error::io("keeping the recording"))?;
+    Ok(folder)
 }

@@ -145,7 +145,7 @@ pub(crate) fn plays(client: &mut Client, server: &Server) {
     client.press(Button::Left, Duration::from_secs(2)).unwrap();
     let dug = since(format!("probe: dig {player} mesegate_probe:{}", server.name()));
     client.press(Button::Right, Duration::from_millis(150)).unwrap();
-    since(format!("probe: place {player} default:cobble"));
+    since(format!("probe: place {player} mesegate_probe:{}", server.name()));
     client.turn(0, -200).unwrap();
     assert!(dug.contains("(0,8,"), "{dug}");
 }

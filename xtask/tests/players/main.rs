@@ -1,0 +1,14 @@
+//! Real clients, and bots beside them, on real servers behind the proxy: what players do, see and
+//! read.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod backend_loss;
+mod bots;
+mod complaints;
+mod hops;
+mod lossy_path;
+mod matrix;
+mod refusals;
+#[path = "../support/mod.rs"]
+mod support;
