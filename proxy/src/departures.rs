@@ -1,10 +1,10 @@
 //! When players left servers.
 //!
-//! Engines since 5.10 keep a player's object for up to half a second after the goodbye, until the
-//! environment is tidied the next time. A player of that name who enters meanwhile is mixed up
-//! with it, and the server ends with "missing peer ID" or an error in a mod
-//! (`server.cpp` emergePlayer, `serverenvironment.cpp` removeRemovedObjects). No client of a
-//! person is that quick; a proxy is.
+//! An engine keeps a player's object for up to half a second after the goodbye, until the
+//! environment is tidied the next time (`serverenvironment.cpp`, removeRemovedObjects). A player of
+//! that name who enters meanwhile is mixed up with it: servers 5.10 and 5.15 were seen to end with
+//! "missing peer ID" or an error in a mod when somebody came back after 0.4 s, without any proxy
+//! between; after 0.6 s they were not. No client of a person is that quick; a proxy is.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -65,7 +65,7 @@ impl Player {
             Purpose::Wish { server } => {
                 metrics.moves_total.with_label_values(&[from, server, refusal.reason()]).inc();
                 if self.world.is_some() {
-                    return self.tell(&format!("You cannot enter {server}: {refusal}."));
+                    return self.tell(&format!("You cannot enter {server}: {}.", refusal.told()));
                 }
                 // The old backend was lost meanwhile.
                 Err(End::Deny(self.nowhere(refusal)))
@@ -78,7 +78,7 @@ impl Player {
         let unavailable = self.shared.network.load().proxy.messages.unavailable.clone();
         let text = match refusal {
             Refusal::Nowhere => unavailable,
-            other => format!("{unavailable} ({other})"),
+            other => format!("{unavailable} ({})", other.told()),
         };
         Denial::text(refusal.reason(), text).with_reconnect()
     }

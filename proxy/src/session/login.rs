@@ -246,7 +246,7 @@ impl<'a> Attempt<'a> {
         let language = state.language().to_owned();
         let wanted = library.catalogue(version, &language, CATALOGUE);
         let catalogue = keep_driving(self.link, wanted).await.ok_or_else(|| {
-            let text = "The network is starting and does not know its servers yet. \
+            let text = "The network does not know its servers yet: it is starting, or they are down. \
                         Try again in a moment.";
             Denial::text("not_ready", text).with_reconnect()
         })?;

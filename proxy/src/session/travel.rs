@@ -55,6 +55,19 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    /// What the player reads: addresses and system errors are for the operator's log.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Enter(
+                EnterError::Unreachable { .. }
+                | EnterError::Address(_)
+                | EnterError::Unresolved { .. }
+                | EnterError::Socket(_),
+            ) => "no server answers there".to_owned(),
+            other => other.to_string(),
+        }
+    }
+
     /// One name for logs and metrics.
     pub(super) fn reason(&self) -> &'static str {
         match self {

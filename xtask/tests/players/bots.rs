@@ -14,7 +14,7 @@ use crate::support::{COLOURS, Network};
 
 /// Where players arrive on every server, and how far bots walk from there.
 pub(crate) const SPAWN: [f32; 3] = [0.0, 9.0, 0.0];
-pub(crate) const NEAR: f32 = 25.0;
+pub(crate) const NEAR: f32 = 200.0;
 
 /// How long one hop may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
