@@ -182,10 +182,13 @@ async fn wait(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     let mut counted = Counted::default();
+    // A server that goes down or comes up shows at once.
+    let mut changes = shared.library.changes();
     loop {
         tokio::select! {
             () = lanes.ended() => break,
             _ = tick.tick() => counted.report(stats, shared),
+            Ok(()) = changes.changed() => counted.report(stats, shared),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }

@@ -241,8 +241,9 @@ impl Library {
 
     /// Tells that players lost a server: it is looked at now, not at the next regular time.
     pub fn report_lost(&self, server: &str) {
-        let state = self.shared.lock();
-        if let Some(server) = state.servers.iter().find(|s| s.spec.name == server) {
+        let mut state = self.shared.lock();
+        if let Some(server) = state.servers.iter_mut().find(|s| s.spec.name == server) {
+            server.doubted = true;
             server.wake.notify_one();
         }
     }

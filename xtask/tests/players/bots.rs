@@ -195,6 +195,15 @@ fn hops_back_at_once_do_not_break_servers() {
             let command = format!(">server {}", COLOURS[hop % 2]);
             let took = bot.travel(&command, SPAWN, NEAR, PATIENCE).await;
             took.unwrap_or_else(|error| panic!("hop {hop}: {error}\n{}", network.proxy.log()));
+            // A server moves a joining player twice, itself and by a mod: the second move must not
+            // be taken for the end of the next hop.
+            let entered = || network.proxy.log().matches("a player entered a server").count();
+            let limit = tokio::time::Instant::now() + PATIENCE;
+            while entered() <= hop {
+                assert!(tokio::time::Instant::now() < limit, "hop {hop} never ended");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
         }
         assert_eq!(bot.closed(), None);
         bot.leave().await;

@@ -134,6 +134,9 @@ impl Fetcher {
     async fn visit(&mut self) -> Option<Result<Duration, FetchError>> {
         let interval = self.shared.config.check_interval;
         // Woken for another reason: no need to ask again.
+        if self.take_doubt()? {
+            self.asked = None;
+        }
         let fresh = self.asked.is_some_and(|asked| asked.elapsed() < interval.mul_f64(0.9));
         if !fresh && let Err(error) = self.ask().await? {
             return Some(Err(error));
@@ -146,6 +149,12 @@ impl Fetcher {
             }
         }
         Some(Ok(pause))
+    }
+
+    fn take_doubt(&self) -> Option<bool> {
+        let mut state = self.shared.lock();
+        let server = state.servers.iter_mut().find(|server| server.serial == self.serial)?;
+        Some(std::mem::take(&mut server.doubted))
     }
 
     /// Asks for the newest version.

@@ -30,6 +30,8 @@ pub(super) struct Server {
     /// Counts changes that can change a catalogue.
     pub(super) edits: u64,
     pub(super) last_fetch: Option<SystemTime>,
+    /// Players lost it: that it answered a moment ago does not count.
+    pub(super) doubted: bool,
     /// Ends the pause of its task.
     pub(super) wake: Arc<Notify>,
 }
@@ -48,6 +50,7 @@ impl Server {
             loaded: false,
             edits: 0,
             last_fetch: None,
+            doubted: false,
             wake: Arc::default(),
         }
     }
