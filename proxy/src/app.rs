@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use mesegate_auth::{AccountError, BackendKey, BackendKeyError, SqliteAccounts};
@@ -22,7 +22,7 @@ use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::players::Players;
 use crate::resource::{self, ResourceError};
-use crate::shared::{Shared, credentials};
+use crate::shared::{Shared, credentials, unix_now};
 
 /// The name under which the proxy itself enters backends to read their definitions.
 const SERVICE_ACCOUNT: &str = "mesegate-proxy";
@@ -255,8 +255,7 @@ async fn follow(path: PathBuf, shared: Arc<Shared>) {
 }
 
 fn loaded(shared: &Shared) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    shared.metrics.config_loaded_timestamp.set(now as i64);
+    shared.metrics.config_loaded_timestamp.set(unix_now() as i64);
 }
 
 fn server_specs(network: &Network, key: &BackendKey) -> Vec<ServerSpec> {

@@ -1,6 +1,7 @@
 //! What all sessions share.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use mesegate_auth::{BackendKey, SqliteAccounts};
@@ -28,6 +29,11 @@ pub(crate) struct Shared {
     pub(crate) backend_transport: Arc<Config>,
     /// True from the moment the process was asked to stop.
     pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// Now, in Unix seconds.
+pub(crate) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// How `name` logs in to `server`.

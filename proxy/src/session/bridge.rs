@@ -163,8 +163,7 @@ impl Player {
         let ids = &world.ids;
         let rewritten = match command {
             to_client::ACTIVE_OBJECT_REMOVE_ADD => {
-                let name = self.who.name.clone();
-                match self.objects.remove_add(&data, name.as_bytes(), ids) {
+                match self.objects.remove_add(&data, self.who.name.as_bytes(), ids) {
                     Ok(result) => {
                         for message in result.messages {
                             self.send_client(channel, reliable, message)?;

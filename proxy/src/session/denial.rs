@@ -6,6 +6,8 @@ use mesegate_protocol::ProtocolVersion;
 use mesegate_protocol::login::{AccessDenied, DenyCode};
 use mesegate_transport::Link;
 
+use crate::shared::Shared;
+
 /// How long a client has to acknowledge its last message before the connection is cut.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -28,6 +30,12 @@ impl Denial {
     /// that show texts.
     pub(super) fn code(reason: &'static str, code: DenyCode, text: impl Into<String>) -> Self {
         Self { reason, code, text: text.into(), reconnect: false }
+    }
+
+    /// The proxy stops.
+    pub(super) fn stopping(shared: &Shared) -> Self {
+        let text = shared.network.load().proxy.messages.shutdown.clone();
+        Self::code("shutdown", DenyCode::Shutdown, text).with_reconnect()
     }
 
     /// Offers the reconnect button.

@@ -13,9 +13,9 @@ use mesegate_protocol::{split_command, to_client};
 
 use super::denial::Denial;
 use super::gate::Gate;
-use super::play::{End, Journey, Player, Purpose, World};
+use super::play::{End, Journey, Player, Purpose, World, client_failed};
 use super::traffic::Traffic;
-use super::travel::{Arrival, Refusal, report, travel, travel_to_any};
+use super::travel::{Arrival, Refusal, travel_to_any};
 use crate::network::Server;
 
 impl Player {
@@ -23,16 +23,7 @@ impl Player {
     pub(super) fn set_out(&mut self, purpose: Purpose, servers: Vec<Server>) {
         let shared = Arc::clone(&self.shared);
         let who = self.who.clone();
-        let end = async move {
-            if let [server] = servers.as_slice() {
-                let result = travel(&shared, &who, server).await;
-                if let Err(refusal) = &result {
-                    report(&who.name, server, refusal);
-                }
-                return result;
-            }
-            travel_to_any(&shared, &who, servers).await
-        };
+        let end = async move { travel_to_any(&shared, &who, servers).await };
         self.journey = Some(Journey { purpose, started: Instant::now(), end: Box::pin(end) });
     }
 
@@ -142,7 +133,7 @@ impl Player {
             }
         }
         for (channel, message) in self.state.reset(self.who.version) {
-            self.client.send(channel, true, message).map_err(|_| End::ClientGone("send_limit"))?;
+            self.client.send(channel, true, message).map_err(client_failed)?;
         }
         self.objects.enter_backend();
         self.pushes.forget();

@@ -20,7 +20,7 @@ use mesegate_transport::{Link, SendError};
 use super::denial::Denial;
 use super::media::MediaQueue;
 use crate::players::{Place, Taken};
-use crate::shared::Shared;
+use crate::shared::{Shared, unix_now};
 
 /// From the first message to INIT2; engines give 12 s (`server/clientiface.h`, LINGER_TIMEOUT).
 const LOGIN: Duration = Duration::from_secs(12);
@@ -55,11 +55,7 @@ impl From<Denial> for Failure {
 
 impl From<SendError> for Failure {
     fn from(error: SendError) -> Self {
-        Self::Gone(match error {
-            SendError::Closed => "closed",
-            SendError::QueueFull => "send_limit",
-            SendError::TooLarge => "message_too_large",
-        })
+        Self::Gone(error.as_str())
     }
 }
 
@@ -150,8 +146,7 @@ impl<'a> Attempt<'a> {
         if result.is_ok() {
             let taken = began.elapsed().as_secs_f64();
             metrics.auth_duration.with_label_values(&[method]).observe(taken);
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            let now = now.map_or(0, |d| d.as_secs() as i64);
+            let now = unix_now() as i64;
             self.shared.accounts.set_last_login(&self.name, now).await.map_err(|e| database(&e))?;
         }
         result
@@ -312,9 +307,7 @@ impl<'a> Attempt<'a> {
                 }
             }
             _ = stopping.wait_for(|stop| *stop) => {
-                let text = self.shared.network.load().proxy.messages.shutdown.clone();
-                let denial = Denial::code("shutdown", DenyCode::Shutdown, text);
-                return Err(denial.with_reconnect().into());
+                return Err(Denial::stopping(self.shared).into());
             }
         }
         Ok(())

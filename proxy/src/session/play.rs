@@ -25,7 +25,7 @@ use super::password::{Done, Work};
 use super::pushes::Pushes;
 use super::traffic::Traffic;
 use super::travel::{Arrival, Refusal, Traveller};
-use crate::shared::Shared;
+use crate::shared::{Shared, unix_now};
 
 /// While more bytes than this wait for the client, nothing more is taken from the backend, whose
 /// own window then closes: a slow player slows only themselves.
@@ -136,7 +136,7 @@ impl Player {
                 Wake::Arrived(result) => self.journey_ended(*result),
                 Wake::Worked(done) => self.worked(done),
                 Wake::Tick => self.tick(),
-                Wake::Stop => Err(End::Deny(self.stopping())),
+                Wake::Stop => Err(End::Deny(Denial::stopping(&self.shared))),
             };
             let turn = match turn {
                 Ok(()) => self.turn().await,
@@ -238,20 +238,11 @@ impl Player {
             world.traffic.report(&world.link, metrics);
         }
     }
-
-    fn stopping(&self) -> Denial {
-        let text = self.shared.network.load().proxy.messages.shutdown.clone();
-        Denial::code("shutdown", mesegate_protocol::login::DenyCode::Shutdown, text)
-            .with_reconnect()
-    }
 }
 
-fn client_failed(error: SendError) -> End {
-    End::ClientGone(match error {
-        SendError::Closed => "closed",
-        SendError::QueueFull => "send_limit",
-        SendError::TooLarge => "message_too_large",
-    })
+/// A client that does not take a message any more.
+pub(super) fn client_failed(error: SendError) -> End {
+    End::ClientGone(error.as_str())
 }
 
 async fn drive(world: Option<&mut World>) {
@@ -273,9 +264,4 @@ async fn working(work: Option<&mut Work>) -> Done {
         Some(work) => work.as_mut().await,
         None => std::future::pending().await,
     }
-}
-
-fn unix_now() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |d| d.as_secs())
 }

@@ -80,11 +80,7 @@ impl Refusal {
 }
 
 /// Logs the traveller in to `server`.
-pub(super) async fn travel(
-    shared: &Shared,
-    who: &Traveller,
-    server: &Server,
-) -> Result<Arrival, Refusal> {
+async fn travel(shared: &Shared, who: &Traveller, server: &Server) -> Result<Arrival, Refusal> {
     let name = server.name.as_str();
     let endpoint = &server.spec.endpoint;
     let address = Address::new(&endpoint.host, endpoint.port);
@@ -127,7 +123,7 @@ pub(super) async fn travel_to_any(
 }
 
 /// Tells the operator why a server was not entered.
-pub(super) fn report(player: &str, server: &Server, refusal: &Refusal) {
+fn report(player: &str, server: &Server, refusal: &Refusal) {
     tracing::warn!(
         player,
         server = %server.name,

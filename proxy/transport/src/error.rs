@@ -14,6 +14,17 @@ pub enum SendError {
     TooLarge,
 }
 
+impl SendError {
+    /// The error's name in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::QueueFull => "send_limit",
+            Self::TooLarge => "message_too_large",
+        }
+    }
+}
+
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
