@@ -21,16 +21,20 @@ pub mod content;
 pub mod inventory;
 pub mod login;
 pub mod map;
+pub mod names;
 pub mod objects;
 pub mod opcodes;
 pub mod play;
 pub mod routing;
 pub mod to_client;
 pub mod to_server;
+mod translation;
 pub mod version;
 pub mod wire;
 
+pub use names::NameMap;
 pub use opcodes::{Command, State, split_command};
+pub use translation::Translation;
 pub use version::ProtocolVersion;
 
 /// Text of a message: bytes that are not UTF-8 become U+FFFD.

@@ -50,6 +50,11 @@ impl IdMap {
         self.table.get(usize::from(id)).copied().unwrap_or(UNKNOWN)
     }
 
+    /// All ids of the backend up to the highest it defined, with the client's ids.
+    pub fn pairs(&self) -> impl Iterator<Item = (u16, u16)> {
+        (0u16..=u16::MAX).zip(self.table.iter().copied())
+    }
+
     /// True if every id the backend defined is its own image. Messages are then forwarded as
     /// they are, without a look at ids the backend never defined.
     pub fn is_identity(&self) -> bool {
