@@ -48,6 +48,34 @@ impl NameMap {
         self.media.get(name)
     }
 
+    /// A texture string with the client's file names, or `None` if none of them is another one.
+    ///
+    /// File names are made of `a-zA-Z0-9_.-` and hold a dot, and none of these characters separates
+    /// anything in the grammar (`client/imagesource.cpp`), at any depth of nesting and escaping. So
+    /// looking at every longest run of them finds the same names as a full parser, in modifiers
+    /// that are not known too.
+    pub fn texture(&self, text: &[u8]) -> Option<Vec<u8>> {
+        if self.media.is_empty() {
+            return None;
+        }
+        let mut out = Vec::new();
+        let (mut copied, mut start) = (0, 0);
+        for run in text.split(|byte| !is_name_char(*byte)) {
+            let end = start + run.len();
+            if let Some(new) = self.media(run) {
+                out.extend_from_slice(&text[copied..start]);
+                out.extend_from_slice(new);
+                copied = end;
+            }
+            start = end + 1;
+        }
+        if copied == 0 {
+            return None;
+        }
+        out.extend_from_slice(&text[copied..]);
+        Some(out)
+    }
+
     /// The client's name of a sound, if it is another one.
     pub fn sound(&self, name: &[u8]) -> Option<&Bytes> {
         self.sounds.get(name)
@@ -88,4 +116,31 @@ impl NameMap {
 
 fn differing(pairs: impl IntoIterator<Item = (Bytes, Bytes)>) -> Renames {
     pairs.into_iter().filter(|(old, new)| old != new).collect()
+}
+
+/// What announced file names are made of (`client/clientmedia.cpp`, addFile).
+fn is_name_char(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_in_texture_strings_are_renamed_at_any_depth() {
+        let pairs = [("a.png", "p_a.png"), ("b.png", "p_b.png")];
+        let media = pairs.map(|(old, new)| (Bytes::from(old), Bytes::from(new)));
+        let names = NameMap::new(media, [], [], None);
+        let texture = |text: &str| {
+            names.texture(text.as_bytes()).map(|text| String::from_utf8_lossy(&text).into_owned())
+        };
+        assert_eq!(texture("a.png"), Some("p_a.png".into()));
+        assert_eq!(
+            texture("c.png^[combine:16x16:0,0=a.png\\^[mask\\:b.png^(aa.png)"),
+            Some("c.png^[combine:16x16:0,0=p_a.png\\^[mask\\:p_b.png^(aa.png)".into())
+        );
+        assert_eq!(texture("a.pngb^xa.png^[fill:1x1:red"), None);
+        assert_eq!(texture(""), None);
+    }
 }
