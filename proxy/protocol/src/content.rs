@@ -6,9 +6,9 @@
 
 mod announce;
 pub mod compression;
-mod features;
+pub mod features;
 mod fields;
-mod item;
+pub mod item;
 mod items;
 mod media;
 mod nodes;

@@ -18,6 +18,7 @@
 
 pub mod client_state;
 pub mod content;
+mod edit;
 pub mod inventory;
 pub mod login;
 pub mod map;

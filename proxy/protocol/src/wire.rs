@@ -25,6 +25,14 @@ pub enum WireError {
         /// Byte at which the field starts.
         offset: usize,
     },
+    /// A version byte that is higher than any known one: what follows may be laid out anyhow.
+    #[error("{what} at byte {offset} is newer than any known")]
+    Newer {
+        /// Field that was being read.
+        what: &'static str,
+        /// Byte at which the field starts.
+        offset: usize,
+    },
     /// A length or a decompressed size is over the limit that is set for it.
     #[error("{what} is larger than {limit} bytes")]
     TooLarge {

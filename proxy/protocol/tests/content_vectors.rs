@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 use bytes::Bytes;
-use mesegate_protocol::ProtocolVersion;
 use mesegate_protocol::content::{
-    FeaturesView, Field, FieldKind, ItemType, ItemView, Media, MediaPush, PushContent,
-    remap_connects_to,
+    FeaturesView, Field, FieldKind, ItemType, ItemView, Media, MediaPush, PushContent, features,
+    item, remap_connects_to,
 };
+use mesegate_protocol::wire::WireError;
+use mesegate_protocol::{NameMap, ProtocolVersion};
 
 fn vectors(id: &str) -> Vec<(ProtocolVersion, Bytes)> {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/vectors.json");
@@ -198,4 +199,92 @@ fn pushes_and_the_pushed_file() {
     let PushContent::Data(data) = old.content else { panic!("no data") };
     assert_eq!(media.files[0].content(version, 1000).unwrap(), data);
     assert!(media.files[0].content(version, data.len() - 1).is_err());
+}
+
+/// A map of everything that the captured definitions name.
+fn renames(prefix: &str) -> (NameMap, NameMap) {
+    let pairs = |names: &[&str]| -> Vec<(Bytes, Bytes)> {
+        names.iter().map(|n| (n.to_string().into(), format!("{prefix}{n}").into())).collect()
+    };
+    let media = pairs(&["a.png", "b.png", "c.png", "s.png", "p.png", "default_dirt.png"]);
+    let sounds = pairs(&["f", "d", "__group", "s1", "s2"]);
+    let items = pairs(&["zz:c", "zz:t", "basenodes:stone"]);
+    let back = |pairs: &[(Bytes, Bytes)]| -> Vec<_> {
+        pairs.iter().map(|(old, new)| (new.clone(), old.clone())).collect()
+    };
+    let inverse = NameMap::new(back(&media), back(&sounds), back(&items), None);
+    (NameMap::new(media, sounds, items, None), inverse)
+}
+
+#[test]
+fn definitions_are_rewritten_there_and_back() {
+    let (names, inverse) = renames("p_");
+    for (_, raw) in vectors("content_features/zz:c") {
+        let there = features::rewrite(&raw, &names, &|id| id + 1).unwrap();
+        let view = FeaturesView::parse(&there).unwrap();
+        assert_eq!(view.name(), b"p_zz:c");
+        let textures = values(view.fields(), FieldKind::Texture);
+        assert_eq!(textures[0], r"p_a.png^[combine:16x16:0,0=p_b.png\^[mask\:p_c.png");
+        assert_eq!(textures[12], "p_s.png");
+        assert_eq!(values(view.fields(), FieldKind::Palette), ["p_p.png"]);
+        assert_eq!(values(view.fields(), FieldKind::Sound), ["p_f", "__group", "p_d"]);
+        assert_eq!(values(view.fields(), FieldKind::Reference), ["p_basenodes:stone"]);
+        let before: Vec<u16> = FeaturesView::parse(&raw).unwrap().connects_to().collect();
+        let after = features::connects(&there).unwrap();
+        assert_eq!(after, before.iter().map(|id| id + 1).collect::<Vec<_>>());
+        assert_eq!(features::rewrite(&there, &inverse, &|id| id - 1).unwrap(), raw);
+    }
+    for (version, raw) in vectors("item_definition/zz:t") {
+        let there = item::rewrite(&raw, &names, version).unwrap();
+        let view = ItemView::parse(&there, version).unwrap();
+        assert_eq!((view.name(), view.unknown()), (&b"p_zz:t"[..], &b""[..]));
+        assert_eq!(values(view.fields(), FieldKind::Sound), ["p_s1", "p_s2"]);
+        assert_eq!(values(view.fields(), FieldKind::Reference), ["p_basenodes:stone"]);
+        assert!(values(view.fields(), FieldKind::Texture)[0].ends_with("p_default_dirt.png"));
+        assert_eq!(item::rewrite(&there, &inverse, version).unwrap(), raw);
+    }
+}
+
+#[test]
+fn definitions_that_stay_are_the_same_buffer_with_what_a_newer_engine_adds() {
+    let (names, _) = renames("");
+    let (_, raw) = vectors("content_features/zz:c").remove(0);
+    let same = features::rewrite(&raw, &names, &|id| id).unwrap();
+    assert_eq!(same.as_ptr(), raw.as_ptr());
+    let longer: Bytes = [&raw, &b"future"[..]].concat().into();
+    let (names, _) = renames("p_");
+    let there = features::rewrite(&longer, &names, &|id| id).unwrap();
+    assert!(there.ends_with(b"future"));
+    let (version, raw) = vectors("item_definition/zz:t").remove(0);
+    let longer: Bytes = [&raw, &b"future"[..]].concat().into();
+    let there = item::rewrite(&longer, &names, version).unwrap();
+    assert!(there.ends_with(b"future"));
+}
+
+#[test]
+fn definitions_of_unknown_layout_pass_only_where_nothing_is_renamed() {
+    let (names, _) = renames("p_");
+    let (_, raw) = vectors("content_features/zz:c").remove(0);
+    let newer: Bytes = [&[14], &raw[1..]].concat().into();
+    assert_eq!(features::rewrite(&newer, &NameMap::default(), &|id| id), Ok(newer.clone()));
+    let refused = features::rewrite(&newer, &names, &|id| id);
+    assert!(matches!(refused, Err(WireError::Newer { offset: 0, .. })), "{refused:?}");
+    let older: Bytes = [&[12], &raw[1..]].concat().into();
+    assert!(features::rewrite(&older, &NameMap::default(), &|id| id).is_err());
+    let (version, raw) = vectors("item_definition/zz:t").remove(0);
+    let newer: Bytes = [&[7], &raw[1..]].concat().into();
+    assert_eq!(item::rewrite(&newer, &NameMap::default(), version), Ok(newer.clone()));
+    assert!(item::rewrite(&newer, &names, version).is_err());
+}
+
+#[test]
+fn a_node_that_grows_too_long_loses_its_tiles() {
+    let (_, raw) = vectors("content_features/zz:c").remove(0);
+    let long = "x".repeat(14_000) + ".png";
+    let names = NameMap::new([(Bytes::from("x.png"), long.into())], [], [], None);
+    let there = features::rewrite(&raw, &names, &|id| id).unwrap();
+    let view = FeaturesView::parse(&there).unwrap();
+    assert_eq!(view.name(), b"zz:c");
+    assert_eq!(values(view.fields(), FieldKind::Texture), [""; 0]);
+    assert_eq!(values(view.fields(), FieldKind::Palette), ["p.png"]);
 }

@@ -6,7 +6,53 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::fields::{self, Field, FieldKind, Place, Walker, expect_version};
-use crate::wire::{Result, Writer};
+use crate::edit::Edits;
+use crate::names::NameMap;
+use crate::wire::{Result, WireError, Writer};
+
+/// Longest definition of one node, in bytes: a `str16`.
+const FEATURES_MAX: usize = u16::MAX as usize;
+
+/// A node definition with the client's names and ids: its own name and those it refers to through
+/// `names`, the ids it connects to through `connects` (sorted and without repeats). The same bytes
+/// if nothing changes. The layout is that of every protocol version.
+///
+/// Tiles are left out if the definition would be longer than a `str16` holds with them.
+///
+/// # Errors
+/// The definition cannot be read, is newer than any known while there are names to change, or
+/// does not fit even without tiles.
+pub fn rewrite(features: &Bytes, names: &NameMap, connects: &dyn Fn(u16) -> u16) -> Result<Bytes> {
+    let view = match FeaturesView::parse(features) {
+        // Engines read newer definitions as far as they know them, so clients may.
+        Err(WireError::Newer { .. }) if fields::keeps_all(names) => return Ok(features.clone()),
+        view => view?,
+    };
+    let edited = |tiles: bool| {
+        view.edited(
+            &mut |field| match field.kind {
+                FieldKind::Texture if !tiles => Some(Vec::new()),
+                _ => fields::translated(field, names),
+            },
+            Some(connects),
+        )
+    };
+    let Some(new) = edited(true) else { return Ok(features.clone()) };
+    if new.len() <= FEATURES_MAX {
+        return Ok(new);
+    }
+    edited(false)
+        .filter(|new| new.len() <= FEATURES_MAX)
+        .ok_or(WireError::TooLarge { what: "content features", limit: FEATURES_MAX })
+}
+
+/// Content ids that a node's box connects to, in the order of the definition.
+///
+/// # Errors
+/// The definition cannot be read or is newer than any known.
+pub fn connects(features: &Bytes) -> Result<Vec<u16>> {
+    Ok(FeaturesView::parse(features)?.connects_to().collect())
+}
 
 /// Names and ids in one node definition, found without copying.
 #[derive(Debug, Clone)]
@@ -88,7 +134,25 @@ impl<'a> FeaturesView<'a> {
     /// bytes become empty. The whole may then be longer than a `str16` holds: see
     /// [`NodeDefs::encode`](super::NodeDefs::encode).
     pub fn rename(&self, new_name: &mut dyn FnMut(Field<'_>) -> Option<Vec<u8>>) -> Bytes {
-        fields::replace(self.raw, &self.places, new_name)
+        self.edited(new_name, None).unwrap_or_else(|| Bytes::copy_from_slice(self.raw))
+    }
+
+    /// With new names and ids; `None` if nothing changes.
+    fn edited(
+        &self,
+        new_name: &mut dyn FnMut(Field<'_>) -> Option<Vec<u8>>,
+        connects: Option<&dyn Fn(u16) -> u16>,
+    ) -> Option<Bytes> {
+        let mut edits = Edits::default();
+        let ids = self.connects_to.clone();
+        let after = self.places.partition_point(|place| place.value.start < ids.start);
+        let (before, after) = self.places.split_at(after);
+        fields::replace(self.raw, before, new_name, &mut edits);
+        if let Some(new) = connects.and_then(|map| self.mapped_connects_to(map)) {
+            edits.replace(ids, new);
+        }
+        fields::replace(self.raw, after, new_name, &mut edits);
+        edits.apply(self.raw).map(Bytes::from)
     }
 
     /// Bytes after the last name: up to five known ones, by the sender's release (leveled max,
@@ -111,16 +175,21 @@ impl<'a> FeaturesView<'a> {
     /// are equal bytes. Clients only look whether an id is among them (`nodedef.cpp`
     /// nodeboxConnects).
     pub fn remap_connects_to(&self, map: &dyn Fn(u16) -> u16) -> Bytes {
+        self.edited(&mut |_| None, Some(map)).unwrap_or_else(|| Bytes::copy_from_slice(self.raw))
+    }
+
+    /// Count and ids to connect to; `None` if they are those there are.
+    fn mapped_connects_to(&self, map: &dyn Fn(u16) -> u16) -> Option<Vec<u8>> {
         let mut ids: Vec<u16> = self.connects_to().map(map).collect();
         ids.sort_unstable();
         ids.dedup();
         let mut w = Writer::new();
-        w.raw(&self.raw[..self.connects_to.start]).u16(ids.len() as u16);
+        w.u16(ids.len() as u16);
         for id in ids {
             w.u16(id);
         }
-        w.raw(&self.raw[self.connects_to.end..]);
-        w.finish()
+        let new = w.into_vec();
+        (new != self.raw[self.connects_to.clone()]).then_some(new)
     }
 }
 

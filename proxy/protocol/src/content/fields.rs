@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-
-use crate::wire::{Reader, Result, WireError, Writer};
+use crate::edit::Edits;
+use crate::names::NameMap;
+use crate::wire::{Reader, Result, WireError};
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,29 +93,48 @@ pub(super) fn fields<'a>(raw: &'a [u8], places: &'a [Place]) -> impl Iterator<It
     places.iter().map(|p| Field { kind: p.kind, value: &raw[p.value.clone()] })
 }
 
-/// Copies `raw` with names replaced. A replacement that does not fit a `str16` is left out: an
-/// empty texture is better than a refused login.
+/// Notes new names at `places`. A replacement that does not fit a `str16` is left out: an empty
+/// texture is better than a refused login.
 pub(super) fn replace(
     raw: &[u8],
     places: &[Place],
     new_name: &mut dyn FnMut(Field<'_>) -> Option<Vec<u8>>,
-) -> Bytes {
-    let mut w = Writer::new();
-    let mut done = 0;
+    edits: &mut Edits,
+) {
     for place in places {
         let old = Field { kind: place.kind, value: &raw[place.value.clone()] };
-        let Some(new) = new_name(old) else { continue };
-        let new = if new.len() > usize::from(u16::MAX) { &[][..] } else { &new[..] };
-        // The length lies right before the name.
-        w.raw(&raw[done..place.value.start - 2]).str16(new);
-        done = place.value.end;
+        if let Some(new) = new_name(old) {
+            edits.replace_str16(place.value.clone(), &new);
+        }
     }
-    w.raw(&raw[done..]);
-    w.finish()
+}
+
+/// What the client calls a name, if that is something else.
+pub(super) fn translated(field: Field<'_>, names: &NameMap) -> Option<Vec<u8>> {
+    /// Not a sound: clients play that of the group the tool digs best (`client/game.cpp`).
+    const SOUND_OF_GROUP: &[u8] = b"__group";
+    match field.kind {
+        FieldKind::Name | FieldKind::Reference => names.item(field.value).map(|new| new.to_vec()),
+        FieldKind::Texture | FieldKind::Palette => names.texture(field.value),
+        FieldKind::Mesh => names.media(field.value).map(|new| new.to_vec()),
+        FieldKind::Sound if field.value == SOUND_OF_GROUP => None,
+        FieldKind::Sound => names.sound(field.value).map(|new| new.to_vec()),
+    }
+}
+
+/// True if `names` holds no other name for anything.
+pub(super) fn keeps_all(names: &NameMap) -> bool {
+    names.renamed_media().next().is_none()
+        && names.renamed_sounds().next().is_none()
+        && names.renamed_items().next().is_none()
 }
 
 /// Refuses version bytes that no reader accepts, and newer ones whose layout nobody knows.
 pub(super) fn expect_version(reader: &mut Reader<'_>, known: u8, what: &'static str) -> Result<()> {
     let offset = reader.position();
-    if reader.u8()? == known { Ok(()) } else { Err(WireError::Invalid { what, offset }) }
+    match reader.u8()? {
+        version if version == known => Ok(()),
+        version if version > known => Err(WireError::Newer { what, offset }),
+        _ => Err(WireError::Invalid { what, offset }),
+    }
 }

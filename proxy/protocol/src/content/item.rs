@@ -6,7 +6,41 @@ use bytes::Bytes;
 
 use super::fields::{self, Field, FieldKind, Place, Walker, expect_version};
 use crate::ProtocolVersion;
-use crate::wire::{Reader, Result, Writer};
+use crate::edit::Edits;
+use crate::names::NameMap;
+use crate::wire::{Reader, Result, WireError};
+
+/// Longest definition of one item, in bytes: a `str16`.
+const ITEM_MAX: usize = u16::MAX as usize;
+
+/// An item definition with the client's names: its own, and those it refers to. The same bytes if
+/// nothing changes.
+///
+/// Images are left out if the definition would be longer than a `str16` holds with them.
+///
+/// # Errors
+/// The definition cannot be read, is newer than any known while there are names to change, or does
+/// not fit even without images.
+pub fn rewrite(item: &Bytes, names: &NameMap, version: ProtocolVersion) -> Result<Bytes> {
+    let view = match ItemView::parse(item, version) {
+        // Engines read newer definitions as far as they know them, so clients may.
+        Err(WireError::Newer { .. }) if fields::keeps_all(names) => return Ok(item.clone()),
+        view => view?,
+    };
+    let edited = |images: bool| {
+        view.edited(&mut |field| match field.kind {
+            FieldKind::Texture if !images => Some(Vec::new()),
+            _ => fields::translated(field, names),
+        })
+    };
+    let Some(new) = edited(true) else { return Ok(item.clone()) };
+    if new.len() <= ITEM_MAX {
+        return Ok(new);
+    }
+    edited(false)
+        .filter(|new| new.len() <= ITEM_MAX)
+        .ok_or(WireError::TooLarge { what: "item definition", limit: ITEM_MAX })
+}
 
 /// What an item stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +73,7 @@ pub struct ItemView<'a> {
 struct Pointabilities {
     /// Bytes of the outer string, without its length.
     outer: Range<usize>,
-    /// Node names, as ranges of the whole definition.
+    /// Node names, as ranges of that string.
     nodes: Vec<Place>,
 }
 
@@ -93,37 +127,31 @@ impl<'a> ItemView<'a> {
     /// Every name in the definition, empty ones included; node names among what the item points
     /// at come last.
     pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
-        let inside = self.pointabilities.as_ref().map_or(&[][..], |p| &p.nodes[..]);
-        fields::fields(self.raw, &self.places).chain(fields::fields(self.raw, inside))
+        let inside = self.pointabilities.iter();
+        let inside = inside.flat_map(|p| fields::fields(&self.raw[p.outer.clone()], &p.nodes));
+        fields::fields(self.raw, &self.places).chain(inside)
     }
 
     /// The definition with names replaced where `new_name` gives one. Names longer than 65 535
     /// bytes become empty.
     pub fn rename(&self, new_name: &mut dyn FnMut(Field<'_>) -> Option<Vec<u8>>) -> Bytes {
-        let Some(inside) = &self.pointabilities else {
-            return fields::replace(self.raw, &self.places, new_name);
-        };
+        self.edited(new_name).unwrap_or_else(|| Bytes::copy_from_slice(self.raw))
+    }
+
+    /// With new names; `None` if nothing changes.
+    fn edited(&self, new_name: &mut dyn FnMut(Field<'_>) -> Option<Vec<u8>>) -> Option<Bytes> {
+        let mut edits = Edits::default();
+        fields::replace(self.raw, &self.places, new_name, &mut edits);
         // The string with names inside comes after all other names.
-        let start = inside.outer.start - 2;
-        let head = fields::replace(&self.raw[..start], &self.places, new_name);
-        let local: Vec<Place> = inside
-            .nodes
-            .iter()
-            .map(|p| Place {
-                kind: p.kind,
-                value: p.value.start - inside.outer.start..p.value.end - inside.outer.start,
-            })
-            .collect();
-        let new = fields::replace(&self.raw[inside.outer.clone()], &local, new_name);
-        let mut w = Writer::new();
-        w.raw(&head);
-        if new.len() > usize::from(u16::MAX) {
-            w.str16(&self.raw[inside.outer.clone()]);
-        } else {
-            w.str16(&new);
+        if let Some(inside) = &self.pointabilities {
+            let mut nodes = Edits::default();
+            let outer = inside.outer.clone();
+            fields::replace(&self.raw[outer.clone()], &inside.nodes, new_name, &mut nodes);
+            if let Some(new) = nodes.apply(&self.raw[outer.clone()]) {
+                edits.replace_str16(outer, &new);
+            }
         }
-        w.raw(&self.raw[inside.outer.end..]);
-        w.finish()
+        edits.apply(self.raw).map(Bytes::from)
     }
 }
 
@@ -182,7 +210,7 @@ fn pointabilities(value: &[u8], outer: Range<usize>) -> Result<Option<Pointabili
     let mut nodes = Vec::new();
     for _ in 0..r.u32()? {
         let name = r.str16()?;
-        let end = outer.start + r.position();
+        let end = r.position();
         nodes.push(Place { kind: FieldKind::Reference, value: end - name.len()..end });
         r.u8()?;
     }
