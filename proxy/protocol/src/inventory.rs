@@ -1,12 +1,16 @@
 //! Item strings, inventories and the messages that carry them. All inventories are the same text
 //! (`inventory.cpp`), on the wire as well as in block metadata.
 //!
-//! Rewriting works line by line and touches item names only; what is not understood is kept.
+//! Rewriting touches item names and the textures in the metadata of items; every other byte is
+//! kept, and so is what is not understood.
 
 mod item;
+mod lines;
 mod list;
 mod message;
+mod word;
 
-pub use item::ItemString;
-pub use list::{map_items, with_hand};
+pub(crate) use item::rewrite_item;
+pub(crate) use lines::end;
+pub use list::{rewrite, with_hand};
 pub use message::{DetachedInventory, InventoryMessage};

@@ -19,6 +19,8 @@
 pub mod client_state;
 pub mod content;
 mod edit;
+mod edits;
+pub mod formspec;
 pub mod inventory;
 pub mod login;
 pub mod map;

@@ -3,6 +3,7 @@
 
 mod block;
 mod ids;
+pub mod metadata;
 mod position;
 
 pub use block::{BlockLimits, BlockRemapper, ignore_block, is_ignore_block};

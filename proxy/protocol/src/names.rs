@@ -9,6 +9,9 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use crate::edits::Edits;
+use crate::inventory;
+
 /// New names by old ones.
 pub type Renames = HashMap<Bytes, Bytes>;
 
@@ -53,27 +56,48 @@ impl NameMap {
     /// File names are made of `a-zA-Z0-9_.-` and hold a dot, and none of these characters separates
     /// anything in the grammar (`client/imagesource.cpp`), at any depth of nesting and escaping. So
     /// looking at every longest run of them finds the same names as a full parser, in modifiers
-    /// that are not known too.
+    /// that are not known too. A backslash before such a character is an escape that nobody needs
+    /// and that vanishes with its level, so it does not end a run. For the same reasons the text may
+    /// be an argument of a formspec with its escapes.
     pub fn texture(&self, text: &[u8]) -> Option<Vec<u8>> {
         if self.media.is_empty() {
             return None;
         }
-        let mut out = Vec::new();
-        let (mut copied, mut start) = (0, 0);
-        for run in text.split(|byte| !is_name_char(*byte)) {
-            let end = start + run.len();
-            if let Some(new) = self.media(run) {
-                out.extend_from_slice(&text[copied..start]);
-                out.extend_from_slice(new);
-                copied = end;
+        let mut edits = Edits::new(text);
+        let mut pos = 0;
+        while let Some(skipped) = text[pos..].iter().position(|byte| is_name_char(*byte)) {
+            let start = pos + skipped;
+            let mut escaped = false;
+            // The end of the run; a backslash belongs to it only if more of the run follows.
+            let mut end = start;
+            for (at, byte) in text.iter().enumerate().skip(start) {
+                if is_name_char(*byte) {
+                    escaped |= at > end;
+                    end = at + 1;
+                } else if *byte != b'\\' {
+                    break;
+                }
             }
-            start = end + 1;
+            let run = &text[start..end];
+            let new = if escaped {
+                let plain: Vec<u8> = run.iter().copied().filter(|b| *b != b'\\').collect();
+                self.media(&plain)
+            } else {
+                self.media(run)
+            };
+            if let Some(new) = new {
+                edits.replace(start..end, new);
+            }
+            pos = end;
         }
-        if copied == 0 {
-            return None;
-        }
-        out.extend_from_slice(&text[copied..]);
-        Some(out)
+        edits.finish()
+    }
+
+    /// An item string (`NAME COUNT WEAR METADATA`) with the client's name of the item and, in the
+    /// metadata, of the files in texture strings, or `None` if nothing is another one. Everything
+    /// else stays as it was written.
+    pub fn item_string(&self, text: &[u8]) -> Option<Vec<u8>> {
+        inventory::rewrite_item(text, self)
     }
 
     /// The client's name of a sound, if it is another one.
@@ -140,6 +164,7 @@ mod tests {
             texture("c.png^[combine:16x16:0,0=a.png\\^[mask\\:b.png^(aa.png)"),
             Some("c.png^[combine:16x16:0,0=p_a.png\\^[mask\\:p_b.png^(aa.png)".into())
         );
+        assert_eq!(texture("\\a\\\\.\\png\\^b.png\\"), Some("\\p_a.png\\^p_b.png\\".into()));
         assert_eq!(texture("a.pngb^xa.png^[fill:1x1:red"), None);
         assert_eq!(texture(""), None);
     }

@@ -1,140 +1,138 @@
 //! Item strings: `NAME COUNT WEAR METADATA`, shortened from the right (`inventory.cpp`,
 //! ItemStack::serialize).
 
-use std::borrow::Cow;
+use std::ops::Range;
 
-/// An item stack as text. Only the name is taken apart; count, wear and metadata stay as sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ItemString<'a> {
-    /// The name, without quotes.
-    pub name: Cow<'a, [u8]>,
-    /// Everything after the name and its blank, as it was written.
-    pub rest: &'a [u8],
-}
+use super::word::{Word, quote, quote_if_needed};
+use crate::NameMap;
+use crate::edits::Edits;
 
-impl<'a> ItemString<'a> {
-    /// Splits an item string. A quoted name that does not end takes everything.
-    pub fn parse(text: &'a [u8]) -> Self {
-        let (name, rest) = if text.first() == Some(&b'"') {
-            let (name, used) = unquote(text);
-            (Cow::Owned(name), &text[used..])
-        } else {
-            let end = text.iter().position(|byte| *byte == b' ').unwrap_or(text.len());
-            (Cow::Borrowed(&text[..end]), &text[end..])
-        };
-        Self { name, rest: rest.strip_prefix(b" ").unwrap_or(rest) }
+/// What metadata starts with, and what follows keys and values (`itemstackmetadata.cpp`). None of
+/// these bytes is in a key or value.
+const START: u8 = 1;
+const KEY_END: u8 = 2;
+const VALUE_END: u8 = 3;
+
+/// Keys of metadata whose values are texture strings.
+const TEXTURES: [&[u8]; 4] =
+    [b"inventory_image", b"wield_image", b"inventory_overlay", b"wield_overlay"];
+
+/// See [`NameMap::item_string`].
+pub(crate) fn rewrite_item(text: &[u8], names: &NameMap) -> Option<Vec<u8>> {
+    let mut edits = Edits::new(text);
+    let name = Word::read(text);
+    if let Some(new) = names.item(&name.text()) {
+        let new = if name.quoted { quote(new).into() } else { quote_if_needed(new) };
+        edits.replace(0..name.raw.len(), &new);
     }
-
-    /// The text again, the name quoted if it needs that.
-    pub fn to_text(&self) -> Vec<u8> {
-        let mut text = quote_if_needed(&self.name).into_owned();
-        if !self.rest.is_empty() {
-            text.push(b' ');
-            text.extend_from_slice(self.rest);
-        }
-        text
-    }
-}
-
-/// Quotes a string that has blanks, control characters, quotes or bytes from 0x7f up
-/// (`util/serialize.cpp`, serializeJsonStringIfNeeded).
-fn quote_if_needed(text: &[u8]) -> Cow<'_, [u8]> {
-    if !text.iter().any(|byte| *byte <= b' ' || *byte >= 0x7f || *byte == b'"') {
-        return Cow::Borrowed(text);
-    }
-    let mut out = vec![b'"'];
-    for byte in text {
-        match *byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            byte if byte < b' ' || byte == 0x7f => {
-                out.extend_from_slice(format!("\\u00{byte:02x}").as_bytes());
+    if let Some(start) = metadata(text, name.raw.len()) {
+        let word = Word::read(&text[start..]);
+        textures(word, |value| {
+            let texture: Vec<u8> = value.iter().map(|(byte, _)| *byte).collect();
+            let (Some((_, first)), Some((_, last))) = (value.first(), value.last()) else { return };
+            if let Some(new) = names.texture(&texture) {
+                edits.replace(start + first.start..start + last.end, &word.part(&new));
             }
-            byte => out.push(byte),
-        }
+        });
     }
-    out.push(b'"');
-    Cow::Owned(out)
+    edits.finish()
 }
 
-/// The content of the quoted string at the start of `text`, and how many bytes it takes.
-fn unquote(text: &[u8]) -> (Vec<u8>, usize) {
-    let mut out = Vec::new();
-    let mut pos = 1;
-    while let Some(byte) = text.get(pos) {
-        pos += 1;
-        match byte {
-            b'"' => return (out, pos),
-            b'\\' => {
-                let Some(escaped) = text.get(pos) else { break };
-                pos += 1;
-                match escaped {
-                    b'b' => out.push(0x08),
-                    b'f' => out.push(0x0c),
-                    b'n' => out.push(b'\n'),
-                    b'r' => out.push(b'\r'),
-                    b't' => out.push(b'\t'),
-                    b'u' => {
-                        let digits = text.get(pos..pos + 4).and_then(|d| str::from_utf8(d).ok());
-                        let code = digits.and_then(|d| u16::from_str_radix(d, 16).ok());
-                        // The engine only ever writes 00XX and reads the low byte.
-                        out.push(code.unwrap_or_default() as u8);
-                        pos = text.len().min(pos + 4);
-                    }
-                    other => out.push(*other),
-                }
-            }
-            other => out.push(*other),
+/// Where the metadata starts. `pos` is the end of the name; an empty count or wear ends the stack
+/// (`inventory.cpp`, ItemStack::deSerialize).
+fn metadata(text: &[u8], mut pos: usize) -> Option<usize> {
+    if text.get(pos) != Some(&b' ') {
+        return None;
+    }
+    pos += 1;
+    for _ in ["count", "wear"] {
+        match text[pos..].iter().position(|byte| *byte == b' ') {
+            None | Some(0) => return None,
+            Some(length) => pos += length + 1,
         }
     }
-    (out, text.len())
+    Some(pos)
+}
+
+/// Calls `found` with every value that is a texture string, as bytes and their places. Text that
+/// does not begin as pairs do is one value from the time before there were keys.
+fn textures(word: Word<'_>, mut found: impl FnMut(&[(u8, Range<usize>)])) {
+    let mut bytes = word.bytes();
+    if bytes.next().map(|(byte, _)| byte) != Some(START) {
+        return;
+    }
+    let (mut key, mut value) = (Vec::new(), Vec::new());
+    loop {
+        key.clear();
+        key.extend(bytes.by_ref().map(|(byte, _)| byte).take_while(|byte| *byte != KEY_END));
+        let is_texture = TEXTURES.contains(&&key[..]);
+        value.clear();
+        let mut ended = false;
+        for (byte, at) in bytes.by_ref() {
+            if byte == VALUE_END {
+                ended = true;
+                break;
+            }
+            if is_texture {
+                value.push((byte, at));
+            }
+        }
+        found(&value);
+        if !ended {
+            return;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
-    use proptest::prelude::*;
 
-    #[test]
-    fn names_are_split_from_what_follows() {
-        let item = ItemString::parse(b"zz:t 1 50 \"\\u0001description\\u0002a b\"");
-        assert_eq!(&*item.name, b"zz:t");
-        assert_eq!(item.rest, b"1 50 \"\\u0001description\\u0002a b\"");
-        let quoted = ItemString::parse(b"\"a b\\\"\\u0007\\q\" 3");
-        assert_eq!((&*quoted.name, quoted.rest), (&b"a b\"\x07q"[..], &b"3"[..]));
-        assert_eq!(ItemString::parse(b"").name.len(), 0);
-        assert_eq!(&*ItemString::parse(b"\"open").name, b"open");
+    fn rewritten(text: &str) -> Option<String> {
+        let pair = |(old, new): (&'static str, &'static str)| (Bytes::from(old), Bytes::from(new));
+        let names = NameMap::new(
+            [pair(("a.png", "p_a.png"))],
+            [],
+            [("a:b", "p_a:b"), ("b c", "p_b c"), ("x", "p x")].map(pair),
+            None,
+        );
+        rewrite_item(text.as_bytes(), &names).map(|text| String::from_utf8(text).unwrap())
     }
 
     #[test]
-    fn names_are_quoted_as_the_engine_does() {
-        let text = |name: &[u8]| ItemString { name: Cow::Borrowed(name), rest: b"2" }.to_text();
-        assert_eq!(text(b"default:dirt"), b"default:dirt 2");
-        assert_eq!(text(b"a b\x01\n"), b"\"a b\\u0001\\n\" 2");
-        assert_eq!(text(b"\xc3\xa9"), b"\"\xc3\xa9\" 2");
-    }
-
-    proptest! {
-        #[test]
-        fn names_survive_being_written_and_read(
-            name in prop::collection::vec(any::<u8>(), 1..30), rest in "[0-9 ]{0,8}"
-        ) {
-            let item = ItemString { name: Cow::Borrowed(&name), rest: rest.trim().as_bytes() };
-            let text = item.to_text();
-            prop_assert!(!text.contains(&b'\n'));
-            prop_assert_eq!(ItemString::parse(&text), item);
+    fn names_change_and_what_follows_stays() {
+        assert_eq!(rewritten("a:b").unwrap(), "p_a:b");
+        assert_eq!(rewritten("a:b 03  x\"").unwrap(), "p_a:b 03  x\"");
+        assert_eq!(rewritten("\"b c\" 1 5").unwrap(), "\"p_b c\" 1 5");
+        assert_eq!(rewritten("\"a:b\"").unwrap(), "\"p_a:b\"");
+        assert_eq!(rewritten("x 2").unwrap(), "\"p x\" 2");
+        for kept in ["", "a:bc", "c a:b", "b c", "\"a:b", "a.png"] {
+            let open = kept == "\"a:b";
+            assert_eq!(rewritten(kept).is_some(), open, "{kept}");
         }
+    }
 
-        #[test]
-        fn any_bytes_are_read_without_panic(text in prop::collection::vec(any::<u8>(), 0..60)) {
-            let _ = ItemString::parse(&text);
-            let quoted = [b"\"", &text[..]].concat();
-            let _ = ItemString::parse(&quoted);
+    #[test]
+    fn textures_in_metadata_change_and_other_values_stay() {
+        let old = "c:d 1 50 \"\\u0001description\\u0002a.png \\\"q\\\"\\u0003inventory_image\\u0002\
+            a.png^(b.png\\\\^a.png)\\u0003wield_overlay\\u0002\\u0003\\A\\u0002a.png\\u0003\
+            wield_image\\u0002a.png\" tail";
+        let new = "c:d 1 50 \"\\u0001description\\u0002a.png \\\"q\\\"\\u0003inventory_image\\u0002\
+            p_a.png^(b.png\\\\^p_a.png)\\u0003wield_overlay\\u0002\\u0003\\A\\u0002a.png\\u0003\
+            wield_image\\u0002p_a.png\" tail";
+        assert_eq!(rewritten(old).unwrap(), new);
+        let bare = rewritten("c:d 1 50 \x01wield_image\x02a.png\x03").unwrap();
+        assert_eq!(bare, "c:d 1 50 \x01wield_image\x02p_a.png\x03");
+        for kept in [
+            "c:d 1  \"\\u0001wield_image\\u0002a.png\\u0003\"",
+            "c:d 1 2 \"wield_image\\u0002a.png\\u0003\"",
+            "c:d 1 2 \"\\u0001wield_image\\u0003a.png\"",
+            "c:d 1 2 \"\\u0001\"",
+            "c:d 1 2 ",
+        ] {
+            assert_eq!(rewritten(kept), None, "{kept}");
         }
     }
 }

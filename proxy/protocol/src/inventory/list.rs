@@ -1,35 +1,15 @@
 //! Inventory text: changing the items in it, and giving it a hand.
 
-use super::item::ItemString;
+use super::lines::{ITEM, read};
+use crate::NameMap;
+use crate::edits::Edits;
 
-const ITEM: &[u8] = b"Item ";
-
-/// Maps the item names of an inventory. `map` gives the new name, or `None` to keep it. The result
-/// is `None` if nothing changed.
-pub fn map_items(text: &[u8], mut map: impl FnMut(&[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
-    let mut copied = 0;
-    let mut pos = 0;
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        let start = pos;
-        pos += line.len();
-        let bare = line.strip_suffix(b"\n").unwrap_or(line);
-        let Some(item) = bare.strip_prefix(ITEM).map(ItemString::parse) else {
-            continue;
-        };
-        let Some(name) = map(&item.name).filter(|name| *name != *item.name) else {
-            continue;
-        };
-        out.extend_from_slice(&text[copied..start]);
-        out.extend_from_slice(ITEM);
-        out.extend_from_slice(&ItemString { name: name.into(), rest: item.rest }.to_text());
-        copied = start + bare.len();
-    }
-    if copied == 0 {
-        return None;
-    }
-    out.extend_from_slice(&text[copied..]);
-    Some(out)
+/// An inventory with the client's names of its items and of the files in their metadata, or `None`
+/// if none of them is another one. What follows the inventory is kept.
+pub fn rewrite(text: &[u8], names: &NameMap) -> Option<Vec<u8>> {
+    let mut edits = Edits::new(text);
+    read(text, |item| edits.rewrite(item, |item| names.item_string(item)));
+    edits.finish()
 }
 
 /// The player's inventory with a list `hand` that holds `item`, unless the text has a non-empty
@@ -81,20 +61,26 @@ pub fn with_hand(text: &[u8], item: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use bytes::Bytes;
     use proptest::prelude::*;
+
+    use super::*;
 
     const TEXT: &[u8] = b"List main 3\nWidth 0\nItem a:x 2\nEmpty\nItem \"b c\" 1 5\n\
         EndInventoryList\nKeepList craft\nItemless\nEndInventory\n";
 
+    fn names(pairs: &[(&'static str, &'static str)]) -> NameMap {
+        let items = pairs.iter().map(|(old, new)| (Bytes::from(*old), Bytes::from(*new)));
+        NameMap::new([], [], items, None)
+    }
+
     #[test]
-    fn only_mapped_names_change() {
-        let prefix = |name: &[u8]| (name == b"b c").then(|| [b"p_", name].concat());
+    fn only_renamed_items_change() {
         let expected = b"List main 3\nWidth 0\nItem a:x 2\nEmpty\nItem \"p_b c\" 1 5\n\
             EndInventoryList\nKeepList craft\nItemless\nEndInventory\n";
-        assert_eq!(map_items(TEXT, prefix).unwrap(), expected);
-        assert_eq!(map_items(TEXT, |_| None), None);
-        assert_eq!(map_items(TEXT, |name| Some(name.to_vec())), None);
+        assert_eq!(rewrite(TEXT, &names(&[("b c", "p_b c"), ("0", "1")])).unwrap(), expected);
+        assert_eq!(rewrite(TEXT, &names(&[("c", "p_c")])), None);
+        assert_eq!(rewrite(TEXT, &NameMap::default()), None);
     }
 
     #[test]
@@ -118,7 +104,7 @@ mod tests {
         #[test]
         fn any_text_is_read_without_panic(text in "(List hand [0-9]|Item x|Empty|end|.{0,9}|\n){0,20}") {
             let _ = with_hand(text.as_bytes(), b"h");
-            let mapped = map_items(text.as_bytes(), |name| Some([b"p", name].concat()));
+            let mapped = rewrite(text.as_bytes(), &names(&[("x", "p\nx")]));
             let lines = |text: &[u8]| text.split(|byte| *byte == b'\n').count();
             if let Some(mapped) = mapped {
                 prop_assert_eq!(lines(&mapped), lines(text.as_bytes()));
