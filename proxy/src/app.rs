@@ -18,6 +18,7 @@ use crate::cli::Options;
 use crate::departures::Departures;
 use crate::http;
 use crate::lane::Lanes;
+use crate::losses::Losses;
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::players::Players;
@@ -138,6 +139,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         metrics,
         players: Players::default(),
         departures: Departures::default(),
+        losses: Losses::default(),
         backend_transport,
         stopping,
     });

@@ -15,6 +15,7 @@ mod departures;
 pub mod http;
 mod lane;
 pub mod log;
+mod losses;
 pub mod metrics;
 pub mod network;
 pub mod players;

@@ -11,6 +11,7 @@ use mesegate_transport::Config;
 use tokio::sync::watch;
 
 use crate::departures::Departures;
+use crate::losses::Losses;
 use crate::metrics::Metrics;
 use crate::network::{Network, Server};
 use crate::players::Players;
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) players: Players,
     pub(crate) departures: Departures,
+    pub(crate) losses: Losses,
     /// Transport settings towards backends.
     pub(crate) backend_transport: Arc<Config>,
     /// True from the moment the process was asked to stop.

@@ -81,6 +81,7 @@ impl Player {
         tracing::warn!(player = self.who.name, server = lost, reason, "the backend was lost");
         self.shared.metrics.fallbacks_total.with_label_values(&[&lost, reason]).inc();
         self.shared.library.report_lost(&lost);
+        self.shared.losses.report(&lost, Instant::now());
         self.leave(world);
         self.gate = Gate::Waiting(Instant::now());
         if self.journey.is_some() {
@@ -145,8 +146,14 @@ impl Player {
             metrics.moves_total.with_label_values(&[from.as_str(), server.as_str(), "ok"]).inc();
         }
         tracing::info!(player = self.who.name, from, to = server, "a player entered a server");
-        self.world =
-            Some(World { server, title, link: entered.link, ids, traffic: Traffic::new("server") });
+        self.world = Some(World {
+            notice: self.shared.losses.watch(&server),
+            traffic: Traffic::new("server"),
+            link: entered.link,
+            server,
+            title,
+            ids,
+        });
         self.moving_since = Some(journey.started);
         self.send_world(1, true, self.ready.clone());
         for message in entered.early {

@@ -25,6 +25,7 @@ use super::password::{Done, Work};
 use super::pushes::Pushes;
 use super::traffic::Traffic;
 use super::travel::{Arrival, Refusal, Traveller};
+use crate::losses::LossNotice;
 use crate::shared::{Shared, unix_now};
 
 /// While more bytes than this wait for the client, nothing more is taken from the backend, whose
@@ -72,6 +73,8 @@ pub(super) struct World {
     pub(super) link: Link,
     pub(super) ids: Arc<IdMap>,
     pub(super) traffic: Traffic,
+    /// Other players' losses of this backend.
+    pub(super) notice: LossNotice,
 }
 
 /// A backend that is being entered.
@@ -101,6 +104,7 @@ pub(super) enum Purpose {
 /// What made the task look.
 enum Wake {
     Links,
+    Doubt,
     Arrived(Box<Result<Arrival, Refusal>>),
     Worked(Done),
     Tick,
@@ -125,7 +129,7 @@ impl Player {
         loop {
             let wake = tokio::select! {
                 () = self.client.drive() => Wake::Links,
-                () = drive(self.world.as_mut()) => Wake::Links,
+                wake = drive(self.world.as_mut()) => wake,
                 end = arrival(self.journey.as_mut()) => Wake::Arrived(Box::new(end)),
                 done = working(self.work.as_mut()) => Wake::Worked(done),
                 _ = tick.tick() => Wake::Tick,
@@ -133,6 +137,10 @@ impl Player {
             };
             let turn = match wake {
                 Wake::Links => Ok(()),
+                Wake::Doubt => {
+                    self.doubt_world();
+                    Ok(())
+                }
                 Wake::Arrived(result) => self.journey_ended(*result),
                 Wake::Worked(done) => self.worked(done),
                 Wake::Tick => self.tick(),
@@ -155,6 +163,9 @@ impl Player {
         self.pull_world()?;
         if let Some(reason) = self.world.as_ref().and_then(|w| w.link.closed()) {
             self.world_lost(reason.as_str())?;
+        }
+        if self.world.as_ref().is_some_and(|w| w.traffic.is_doubted()) {
+            self.look_for_world()?;
         }
         self.serve_media().await?;
         while let Some(ticket) = self.client.recv_acked() {
@@ -225,10 +236,23 @@ impl Player {
             self.report_traffic();
         }
         self.gate.tick(Instant::now());
-        if self.world.as_mut().is_some_and(|w| w.traffic.unreachable(&w.link)) {
+        self.look_for_world()
+    }
+
+    fn look_for_world(&mut self) -> Result<(), End> {
+        let gone = |w: &mut World| w.traffic.unreachable(&w.link.stats(), Instant::now());
+        if self.world.as_mut().is_some_and(gone) {
             self.world_lost("unreachable")?;
         }
         Ok(())
+    }
+
+    /// Another player has lost the backend: it is asked for a sign of life.
+    fn doubt_world(&mut self) {
+        if let Some(world) = &mut self.world {
+            world.traffic.doubt(Instant::now());
+            world.link.ping();
+        }
     }
 
     fn report_traffic(&mut self) {
@@ -245,10 +269,11 @@ pub(super) fn client_failed(error: SendError) -> End {
     End::ClientGone(error.as_str())
 }
 
-async fn drive(world: Option<&mut World>) {
-    match world {
-        Some(world) => world.link.drive().await,
-        None => std::future::pending().await,
+async fn drive(world: Option<&mut World>) -> Wake {
+    let Some(world) = world else { return std::future::pending().await };
+    tokio::select! {
+        () = world.link.drive() => Wake::Links,
+        Ok(()) = world.notice.changed() => Wake::Doubt,
     }
 }
 

@@ -34,16 +34,21 @@ async fn twenty_players_of_a_killed_server_go_on_elsewhere() {
             (bot, noticed, noticed.elapsed())
         };
         let watchers: Vec<_> = bots.into_iter().map(|bot| tokio::spawn(watch(bot))).collect();
-        let (mut last_notice, mut slowest) = (Duration::ZERO, Duration::ZERO);
+        let (mut first_notice, mut last_notice) = (Duration::MAX, Duration::ZERO);
+        let mut slowest = Duration::ZERO;
         let mut bots = Vec::new();
         for watcher in watchers {
             let (bot, noticed, taken) = watcher.await.unwrap();
+            first_notice = first_notice.min(noticed.duration_since(died));
             last_notice = last_notice.max(noticed.duration_since(died));
             slowest = slowest.max(taken);
             bots.push(bot);
         }
-        println!("noticed {last_notice:?} after the end, moved {slowest:?} after that");
+        let spread = last_notice - first_notice;
+        println!("noticed {first_notice:?} to {last_notice:?} after the end, moved in {slowest:?}");
         assert!(last_notice < Duration::from_secs(5), "{last_notice:?}");
+        // The first to notice tells the others.
+        assert!(spread < Duration::from_millis(900), "{spread:?}");
         assert!(slowest < Duration::from_secs(3), "{slowest:?}");
         assert!(arena.until(|arena| arena.players().len() == 20).await);
         for bot in &bots {

@@ -251,6 +251,14 @@ impl Connection {
         self.limits = self.config.authenticated_limits;
     }
 
+    /// Asks the peer for a sign of life with the next transmission, instead of after the ping
+    /// interval: it acknowledges, or its host reports that nobody listens.
+    pub fn ping(&mut self) {
+        if self.open && self.closed.is_none() {
+            self.send[0].push_ping();
+        }
+    }
+
     /// Ends the connection: everything queued is dropped and the peer told, several times as
     /// the packet is not acknowledged. Does nothing if it has ended already.
     pub fn close(&mut self, _now: Instant) {

@@ -345,6 +345,11 @@ impl Link {
         self.connection.lift_limits();
     }
 
+    /// See [`Connection::ping`]; it goes out with the next flush.
+    pub fn ping(&mut self) {
+        self.connection.ping();
+    }
+
     /// See [`Connection::close`]; the farewell goes out with the next flush or the drop.
     pub fn close(&mut self) {
         self.connection.close(clock());
