@@ -1,5 +1,6 @@
 //! One process: everything started in order, and stopped in the reverse one.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use mesegate_content::{
     ContentError, ContentStore, Library, LibraryConfig, ServerSpec, ServerState, ServerStatus,
 };
 use mesegate_transport::{Binding, Budget, Config, DropReason, ListenConfig, ListenerStats};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -19,6 +21,7 @@ use crate::departures::Departures;
 use crate::http;
 use crate::lane::Lanes;
 use crate::losses::Losses;
+use crate::media_http;
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::players::Players;
@@ -67,7 +70,7 @@ pub enum RunError {
         /// Flag that names it.
         what: &'static str,
         /// The address.
-        addr: std::net::SocketAddr,
+        addr: SocketAddr,
         /// Why.
         error: std::io::Error,
     },
@@ -95,6 +98,7 @@ pub fn run(options: Options) -> Result<(), RunError> {
 
 async fn serve(options: Options) -> Result<(), RunError> {
     let http_addr = options.http_addr().map_err(RunError::Option)?;
+    let media_addr = options.media_http_addr().map_err(RunError::Option)?;
     let network = resource::load(&options.resources)?;
     let data = |error| RunError::Data { path: options.data.clone(), error };
     std::fs::create_dir_all(&options.data).map_err(data)?;
@@ -116,15 +120,18 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let listen = ListenConfig { connection: client_transport, ..ListenConfig::default() };
     let bindings = Binding::bind(options.listen, options.socket_count(), listen)
         .map_err(|error| RunError::Listen { what: "--listen", addr: options.listen, error })?;
-    let http = match http_addr {
-        Some(addr) => Some(http::bind(addr).await.map_err(|error| RunError::Listen {
-            what: "--http",
-            addr,
-            error,
-        })?),
+    let http = listen_on("--http", http_addr).await?;
+    let media_http = listen_on("--media-http", media_addr).await?;
+    let media_url = match &media_http {
+        Some(listener) => {
+            let given = options.media_url.as_deref().filter(|url| !url.is_empty());
+            let url = media_http::base_url(given, listener.local_addr()?);
+            Some(url.map_err(RunError::Option)?)
+        }
         None => None,
     };
     let settings = LibraryConfig {
+        media_url: media_url.clone(),
         transport: Arc::clone(&backend_transport),
         ..LibraryConfig::new(SERVICE_ACCOUNT)
     };
@@ -149,6 +156,12 @@ async fn serve(options: Options) -> Result<(), RunError> {
         let ready: http::Readiness = Arc::new(move || readiness(&library));
         tokio::spawn(http::serve(listener, shared.metrics.clone(), ready));
     }
+    if let (Some(listener), Some(url)) = (media_http, media_url) {
+        tracing::info!(url, "clients can load media over HTTP");
+        let (library, metrics) = (shared.library.clone(), shared.metrics.clone());
+        let most = options.media_connections as usize;
+        tokio::spawn(media_http::serve(listener, library, metrics, most));
+    }
     tokio::spawn(follow(options.resources.clone(), Arc::clone(&shared)));
     let Some(first) = bindings.first() else { return Ok(()) };
     let (address, stats) = (first.local_addr(), first.stats());
@@ -158,6 +171,15 @@ async fn serve(options: Options) -> Result<(), RunError> {
     wait(lanes, &stats, &shared, stop).await?;
     shared.accounts.close().await;
     Ok(())
+}
+
+async fn listen_on(
+    what: &'static str,
+    addr: Option<SocketAddr>,
+) -> Result<Option<TcpListener>, RunError> {
+    let Some(addr) = addr else { return Ok(None) };
+    let listener = TcpListener::bind(addr).await;
+    listener.map(Some).map_err(|error| RunError::Listen { what, addr, error })
 }
 
 /// Whether players can be let in. Until every server was looked at once, the version that all of

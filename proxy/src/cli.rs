@@ -33,6 +33,20 @@ pub struct Options {
     #[arg(long, env = "MESEGATE_HTTP", default_value = "127.0.0.1:9090", value_name = "ADDR")]
     pub http: String,
 
+    /// HTTP address from which clients load media instead of over UDP; off when empty
+    #[arg(long, env = "MESEGATE_MEDIA_HTTP", default_value = "", value_name = "ADDR")]
+    pub media_http: String,
+
+    /// Base URL under which clients reach --media-http
+    /// [default: http://ADDR/, unless ADDR is every address of the machine]
+    #[arg(long, env = "MESEGATE_MEDIA_URL", value_name = "URL")]
+    pub media_url: Option<String>,
+
+    /// Connections that --media-http serves at a time; a quarter of them to one address
+    #[arg(long, env = "MESEGATE_MEDIA_CONNECTIONS", default_value_t = 512, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub media_connections: u32,
+
     /// What to log: a level (error, warn, info, debug, trace) or a filter such as
     /// `info,mesegate_proxy=debug`
     #[arg(long, env = "MESEGATE_LOG", default_value = "info", value_name = "FILTER")]
@@ -81,12 +95,22 @@ impl Options {
     /// # Errors
     /// The text names the flag when the value is not an address.
     pub fn http_addr(&self) -> Result<Option<SocketAddr>, String> {
-        if self.http.is_empty() {
-            return Ok(None);
+        address("--http", &self.http, "127.0.0.1:9090")
+    }
+
+    /// Where media is served, if anywhere.
+    ///
+    /// # Errors
+    /// The text names the flag when the value is not an address, or when there is a URL for
+    /// nothing.
+    pub fn media_http_addr(&self) -> Result<Option<SocketAddr>, String> {
+        let addr = address("--media-http", &self.media_http, "0.0.0.0:30080")?;
+        match (&self.media_url, addr) {
+            (Some(url), None) if !url.is_empty() => {
+                Err("--media-url is of no use without --media-http".into())
+            }
+            _ => Ok(addr),
         }
-        self.http.parse().map(Some).map_err(|_| {
-            format!("--http {:?} is not an address; write for example 127.0.0.1:9090", self.http)
-        })
     }
 
     /// How many client sockets to open.
@@ -96,6 +120,14 @@ impl Options {
             None => std::thread::available_parallelism().map_or(1, |n| n.get().min(8)),
         }
     }
+}
+
+fn address(flag: &str, value: &str, example: &str) -> Result<Option<SocketAddr>, String> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |_| format!("{flag} {value:?} is not an address; write for example {example}");
+    value.parse().map(Some).map_err(wrong)
 }
 
 #[cfg(test)]
@@ -108,6 +140,7 @@ mod tests {
         assert_eq!(options.listen.to_string(), "[::]:30000");
         assert_eq!(options.database_url(), "sqlite:mesegate-data/auth.sqlite?mode=rwc");
         assert_eq!(options.http_addr().unwrap().unwrap().port(), 9090);
+        assert_eq!(options.media_http_addr(), Ok(None));
     }
 
     #[test]
@@ -115,5 +148,11 @@ mod tests {
         let args = ["mesegate-proxy", "--resources", "x", "--http", "nowhere"];
         let options = Options::try_parse_from(args).unwrap();
         assert!(options.http_addr().unwrap_err().contains("--http"));
+        let args = ["mesegate-proxy", "--resources", "x", "--media-http", "nowhere"];
+        let options = Options::try_parse_from(args).unwrap();
+        assert!(options.media_http_addr().unwrap_err().contains("--media-http"));
+        let args = ["mesegate-proxy", "--resources", "x", "--media-url", "http://a/"];
+        let options = Options::try_parse_from(args).unwrap();
+        assert!(options.media_http_addr().unwrap_err().contains("--media-http"));
     }
 }

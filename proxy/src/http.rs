@@ -1,6 +1,5 @@
 //! `/livez`, `/readyz` and `/metrics`.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,14 +18,6 @@ pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 struct Pages {
     metrics: Metrics,
     ready: Readiness,
-}
-
-/// Binds the address.
-///
-/// # Errors
-/// When it cannot be bound.
-pub async fn bind(addr: SocketAddr) -> std::io::Result<TcpListener> {
-    TcpListener::bind(addr).await
 }
 
 /// Serves for ever.

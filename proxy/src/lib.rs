@@ -16,6 +16,7 @@ pub mod http;
 mod lane;
 pub mod log;
 mod losses;
+mod media_http;
 pub mod metrics;
 pub mod network;
 pub mod players;

@@ -44,6 +44,14 @@ pub struct Metrics {
     pub bad_messages_total: IntCounterVec,
     /// Bytes of media sent to players.
     pub media_sent_bytes_total: IntCounter,
+    /// Answers over HTTP to clients that load media, by `code`.
+    pub media_http_requests_total: IntCounterVec,
+    /// Bytes of media given away over HTTP.
+    pub media_http_bytes_total: IntCounter,
+    /// Open connections of clients that load media over HTTP.
+    pub media_http_connections: IntGauge,
+    /// Such connections that were closed at once, by `reason`.
+    pub media_http_refused_total: IntCounterVec,
     /// Refused sets of documents.
     pub config_nacks_total: IntCounter,
     /// Seconds since the documents in force were read.
@@ -191,6 +199,24 @@ impl Metrics {
                 "mesegate_proxy_media_sent_bytes_total",
                 "Bytes of media messages sent to players.",
             )?,
+            media_http_requests_total: m.counters(
+                "mesegate_proxy_media_http_requests_total",
+                "Answers to clients that load media over HTTP.",
+                &["code"],
+            )?,
+            media_http_bytes_total: m.counter(
+                "mesegate_proxy_media_http_bytes_total",
+                "Bytes of media sent over HTTP.",
+            )?,
+            media_http_connections: m.gauge(
+                "mesegate_proxy_media_http_connections",
+                "Open connections of clients that load media over HTTP.",
+            )?,
+            media_http_refused_total: m.counters(
+                "mesegate_proxy_media_http_refused_total",
+                "Connections for media that were closed at once.",
+                &["reason"],
+            )?,
             config_nacks_total: m.counter(
                 "mesegate_proxy_config_nacks_total",
                 "Sets of documents that were refused.",
@@ -218,6 +244,12 @@ impl Metrics {
     fn begin(&self) {
         self.kicks_total.with_label_values(&["backend"]);
         self.move_duration.with_label_values(&["ok"]);
+        for code in ["200", "206", "404"] {
+            self.media_http_requests_total.with_label_values(&[code]);
+        }
+        for reason in ["connection_limit", "source_limit"] {
+            self.media_http_refused_total.with_label_values(&[reason]);
+        }
         for direction in ["to_client", "to_server"] {
             self.bad_messages_total.with_label_values(&[direction]);
         }

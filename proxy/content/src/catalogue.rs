@@ -89,6 +89,11 @@ impl Catalogue {
         self.media.iter().map(|file| u64::from(file.size.unwrap_or(0))).sum()
     }
 
+    /// All announced files, in the order of the announcement.
+    pub fn media(&self) -> &[MediaFile] {
+        &self.media
+    }
+
     /// The content announced under `name`.
     pub fn media_file(&self, name: &str) -> Option<&MediaFile> {
         let index = *self.media_index.get(name)?;

@@ -29,6 +29,7 @@ mod error;
 mod frames;
 mod hash;
 mod library;
+mod remote;
 mod store;
 #[cfg(test)]
 mod testing;
@@ -39,4 +40,5 @@ pub use codec::digest;
 pub use error::ContentError;
 pub use hash::{Hash, from_hex, sha1, to_hex};
 pub use library::{Library, LibraryConfig, ServerSpec, ServerState, ServerStatus};
+pub use remote::RemoteMedia;
 pub use store::{BLOB_MAX, ContentStore, Manifest, MediaFile, Pair, Pruned};

@@ -25,6 +25,7 @@ pub use status::{ServerState, ServerStatus};
 use crate::catalogue::Catalogue;
 use crate::codec;
 use crate::frames::FrameCache;
+use crate::remote::RemoteMedia;
 use crate::store::{ContentStore, Pair};
 use pairs::{Pairs, normalise};
 use server::Server;
@@ -252,6 +253,14 @@ impl Library {
     pub fn ready(&self) -> bool {
         let pair = Pair::new(self.network_version().0, "");
         self.shared.catalogues.load().contains_key(&pair)
+    }
+
+    /// The media of all catalogues as they are now, for serving it over HTTP. Takes milliseconds;
+    /// to be made anew when [`changes`](Self::changes) says so.
+    pub fn remote_media(&self) -> RemoteMedia {
+        let catalogues = self.shared.catalogues.load();
+        let files = catalogues.values().flat_map(|catalogue| catalogue.media());
+        RemoteMedia::new(self.shared.store.clone(), files)
     }
 
     /// Bytes of media held in memory.

@@ -212,6 +212,7 @@ pub struct Bot {
     version: ProtocolVersion,
     language: String,
     announced: Vec<(String, [u8; 20])>,
+    remote_media: String,
     item_def: Bytes,
     node_def: Bytes,
     registered: bool,
@@ -242,6 +243,7 @@ impl Bot {
             version: loaded.version,
             language: options.language,
             announced: loaded.announced,
+            remote_media: loaded.remote_media,
             item_def: loaded.item_def,
             node_def: loaded.node_def,
             registered: loaded.registered,
@@ -292,6 +294,11 @@ impl Bot {
     /// Names and hashes of the announced media.
     pub fn announced(&self) -> &[(String, [u8; 20])] {
         &self.announced
+    }
+
+    /// URLs of media servers, separated by commas, as announced.
+    pub fn remote_media(&self) -> &str {
+        &self.remote_media
     }
 
     /// Body of ITEMDEF.

@@ -10,6 +10,7 @@ mod commands;
 mod hops;
 mod login;
 mod lost_servers;
+mod media_http;
 mod operators;
 mod passwords;
 mod stopping;

@@ -44,12 +44,14 @@ pub(crate) fn key(pair: &Pair, manifests: &[Arc<Manifest>]) -> Hash {
 }
 
 /// Joins the content of `manifests`, the first of which keeps its ids. `None` if not even the
-/// first can be used. Reads, decompresses and compresses: for the blocking pool.
+/// first can be used. `media_url` is the first of the remote media servers that are announced.
+/// Reads, decompresses and compresses: for the blocking pool.
 pub(crate) fn build(
     store: &ContentStore,
     frames: &Arc<FrameCache>,
     pair: &Pair,
     manifests: &[Arc<Manifest>],
+    media_url: Option<&str>,
 ) -> Option<Catalogue> {
     let version = ProtocolVersion(pair.version);
     let mut take = manifests.len();
@@ -57,7 +59,7 @@ pub(crate) fn build(
     loop {
         let (union, bodies, mut left_out) = join(store, version, manifests.get(..take)?);
         let last = union.servers.last()?.clone();
-        match encode(&union, &bodies, version) {
+        match encode(&union, &bodies, media_url, version) {
             Ok(messages) => {
                 left_out.append(&mut too_large);
                 let base = manifests.iter().find(|m| Some(&m.server) == union.servers.first())?;
@@ -148,6 +150,7 @@ struct Messages {
 fn encode(
     union: &Union,
     bodies: &[(Bytes, Bytes)],
+    media_url: Option<&str>,
     version: ProtocolVersion,
 ) -> Result<Messages, String> {
     let failed = |error| format!("the joined definitions cannot be written: {error}");
@@ -162,8 +165,8 @@ fn encode(
     } else {
         codec::node_def(&union.nodes, version).map_err(failed)?
     };
-    let announce =
-        codec::announce_media(&union.media, &remotes(&union.remotes), version).map_err(failed)?;
+    let urls = media_url.into_iter().chain(union.remotes.iter().map(String::as_str));
+    let announce = codec::announce_media(&union.media, &remotes(urls), version).map_err(failed)?;
     for (what, message) in [("items", &item_def), ("nodes", &node_def), ("media", &announce)] {
         if message.len() > BLOB_MAX {
             return Err(format!("the joined {what} are more than one message can carry"));
@@ -173,7 +176,7 @@ fn encode(
 }
 
 /// As many base URLs as fit into the field.
-fn remotes(urls: &[String]) -> String {
+fn remotes<'a>(urls: impl Iterator<Item = &'a str>) -> String {
     let mut joined = String::new();
     for url in urls {
         if joined.len() + url.len() < usize::from(u16::MAX) {

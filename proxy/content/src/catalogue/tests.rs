@@ -61,7 +61,7 @@ impl Shelf {
 
     fn build(&self, version: ProtocolVersion, manifests: &[Arc<Manifest>]) -> Arc<Catalogue> {
         let pair = Pair::new(version.0, "");
-        Arc::new(build(&self.store, &self.frames, &pair, manifests).unwrap())
+        Arc::new(build(&self.store, &self.frames, &pair, manifests, None).unwrap())
     }
 }
 
@@ -233,8 +233,8 @@ fn a_server_that_cannot_be_read_is_left_out_and_a_damaged_one_too() {
     let out: Vec<&str> = catalogue.left_out().iter().map(|out| out.server.as_str()).collect();
     assert_eq!(out, ["broken", "lost"]);
     let pair = Pair::new(NEW.0, "");
-    assert!(build(&shelf.store, &shelf.frames, &pair, &[broken]).is_none());
-    assert!(build(&shelf.store, &shelf.frames, &pair, &[]).is_none());
+    assert!(build(&shelf.store, &shelf.frames, &pair, &[broken], None).is_none());
+    assert!(build(&shelf.store, &shelf.frames, &pair, &[], None).is_none());
 }
 
 #[test]

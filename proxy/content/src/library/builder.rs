@@ -23,8 +23,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
             let (store, frames) = (shared.store.clone(), shared.frames.clone());
             let of = pair.clone();
+            let media_url = shared.config.media_url.clone();
             let task = tokio::task::spawn_blocking(move || {
-                catalogue::build(&store, &frames, &of, &manifests)
+                catalogue::build(&store, &frames, &of, &manifests, media_url.as_deref())
             });
             match task.await {
                 Ok(Some(built)) => publish(&shared, pair, built),

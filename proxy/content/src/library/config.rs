@@ -29,6 +29,9 @@ pub struct LibraryConfig {
     pub max_pairs: usize,
     /// Most bytes of media of one server.
     pub max_media_bytes: u64,
+    /// Base URL under which clients can load all media over HTTP; it must end in `/`. Announced
+    /// before the URLs that servers announce.
+    pub media_url: Option<String>,
     /// Most bytes of encoded media in memory.
     pub frame_cache_bytes: usize,
     /// How many servers are fetched from at the same time.
@@ -49,6 +52,7 @@ impl LibraryConfig {
             download_timeout: Duration::from_mins(10),
             max_pairs: 16,
             max_media_bytes: 1024 * 1024 * 1024,
+            media_url: None,
             frame_cache_bytes: 64 * 1024 * 1024,
             parallel_fetches: 8,
         }

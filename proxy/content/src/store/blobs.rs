@@ -38,6 +38,17 @@ impl ContentStore {
         fs::metadata(self.blob_path(hash)).ok().filter(|m| m.is_file()).map(|m| m.len())
     }
 
+    /// Opens a content that must have `size` bytes. `None` if it is missing or has another size;
+    /// that is counted as damaged, so that the next fetch brings it again.
+    pub(crate) fn open_blob(&self, hash: &Hash, size: u64) -> Option<fs::File> {
+        let file = fs::File::open(self.blob_path(hash)).ok();
+        let whole = file.filter(|file| file.metadata().is_ok_and(|meta| meta.len() == size));
+        if whole.is_none() {
+            self.damaged.fetch_add(1, Ordering::Relaxed);
+        }
+        whole
+    }
+
     /// Reads and verifies a content. `None` if it is missing or damaged; a damaged file is removed,
     /// so that the next fetch brings it again.
     pub fn read_blob(&self, hash: &Hash) -> Option<Bytes> {

@@ -32,6 +32,7 @@ pub(super) struct Loaded {
     pub view: View,
     pub early: Vec<Message>,
     pub announced: Vec<(String, [u8; 20])>,
+    pub remote_media: String,
     pub item_def: Bytes,
     pub node_def: Bytes,
     pub registered: bool,
@@ -233,9 +234,9 @@ impl Login<'_> {
         let version = entered.version;
         let nodes = NodeDefs::decode(&entered.node_def, version)
             .map_err(|_| JoinError::Definitions("NODEDEF"))?;
-        let announced = AnnounceMedia::decode(&entered.announce_media, version)
-            .map_err(|_| JoinError::Definitions("ANNOUNCE_MEDIA"))?
-            .files;
+        let AnnounceMedia { files: announced, remote: remote_media } =
+            AnnounceMedia::decode(&entered.announce_media, version)
+                .map_err(|_| JoinError::Definitions("ANNOUNCE_MEDIA"))?;
         if self.options.download {
             let early = &mut self.early;
             let keep = |message| {
@@ -260,6 +261,7 @@ impl Login<'_> {
             view,
             early: self.early,
             announced,
+            remote_media,
             item_def: entered.item_def,
             node_def: entered.node_def,
             registered: entered.registered,
