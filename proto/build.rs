@@ -1,0 +1,25 @@
+//! Compiles the `.proto` files without an installed `protoc`, and keeps their descriptors for
+//! server reflection.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use prost::Message as _;
+
+const FILES: [&str; 5] = [
+    "mesegate/admin/v1/common.proto",
+    "mesegate/admin/v1/player.proto",
+    "mesegate/admin/v1/ban.proto",
+    "mesegate/admin/v1/server.proto",
+    "mesegate/admin/v1/proxy.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=mesegate");
+    let descriptors = protox::compile(FILES, ["."])?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("admin.v1.bin"), descriptors.encode_to_vec())?;
+    // Channels are the business of whoever connects; see `mesegatectl`.
+    tonic_prost_build::configure().build_transport(false).compile_fds(descriptors)?;
+    Ok(())
+}
