@@ -19,6 +19,7 @@ pub struct ServerSpec {
     mods: Vec<PathBuf>,
     settings: Vec<(String, String)>,
     folder: Option<PathBuf>,
+    game: Option<String>,
 }
 
 impl ServerSpec {
@@ -32,6 +33,7 @@ impl ServerSpec {
             mods: Vec::new(),
             settings: Vec::new(),
             folder: None,
+            game: None,
         }
     }
 
@@ -53,6 +55,23 @@ impl ServerSpec {
     #[must_use]
     pub fn mod_folder(mut self, folder: PathBuf) -> Self {
         self.mods.push(folder);
+        self
+    }
+
+    /// The mods of Debian's packages that the lab has, see [`crate::lab::mods`].
+    ///
+    /// # Errors
+    /// When the lab has none.
+    pub fn debian_mods(mut self, lab: &Lab) -> Result<Self> {
+        self.mods.extend(lab.mods(self.generation)?);
+        Ok(self)
+    }
+
+    /// A game of this project's own instead of Minetest Game, by the name of its folder in
+    /// `xtask/games`.
+    #[must_use]
+    pub fn own_game(mut self, name: &str) -> Self {
+        self.game = Some(name.into());
         self
     }
 
@@ -112,6 +131,10 @@ impl ServerSpec {
             let name = folder.file_name().unwrap_or(folder.as_os_str());
             copy_folder(folder, &mods.join(name))?;
         }
+        if let Some(game) = &self.game {
+            let folder = paths::workspace().join("xtask/games").join(game);
+            copy_folder(&folder, &run.join("games").join(game))?;
+        }
         Ok(())
     }
 }
@@ -146,9 +169,11 @@ impl Server {
         };
         spec.prepare(run.path(), port)?;
         let launch = format!(
-            "exec {} --config {RUN}/server.conf --world {RUN}/world --gameid minetest_game \
-             --logfile {RUN}/server.log",
-            spec.generation.server_program()
+            "exec env {}={RUN}/games {} --config {RUN}/server.conf --world {RUN}/world \
+             --gameid {} --logfile {RUN}/server.log",
+            spec.generation.games_variable(),
+            spec.generation.server_program(),
+            spec.game.as_deref().unwrap_or("minetest_game"),
         );
         let mut capsule = Capsule::enter(&lab.root(spec.generation), run.path())?;
         let (job, started_in) = start_listening(&mut capsule, &launch, &spec.name)?;

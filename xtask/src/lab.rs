@@ -3,6 +3,8 @@
 //! Each is made with `mmdebstrap` in 20 to 75 seconds, takes about 500 MB, and is kept until its
 //! recipe changes. The folder is told by [`paths::lab`].
 
+pub mod mods;
+
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -72,6 +74,14 @@ impl Generation {
         }
     }
 
+    /// The variable with further folders of games (`getSubgamePathEnv` of `content/subgames.cpp`).
+    pub const fn games_variable(self) -> &'static str {
+        match self {
+            Self::V5_6 => "MINETEST_SUBGAME_PATH",
+            Self::V5_10 | Self::V5_15 => "MINETEST_GAME_PATH",
+        }
+    }
+
     fn packages(self) -> String {
         format!("{},{},{TOOLS}", self.server_package(), self.client_package())
     }
@@ -109,12 +119,16 @@ impl Lab {
         std::fs::create_dir_all(&dir)
             .map_err(Error::io(format!("making the lab's folder {}", dir.display())))?;
         let lab = Self { dir };
-        if generations.iter().any(|generation| !lab.is_installed(*generation)) {
+        let complete = |it: &Generation| lab.is_installed(*it) && lab.has_mods(*it);
+        if !generations.iter().all(complete) {
             let _lock = lock(&lab.dir)?;
             // Another run may have installed them while this one waited.
             for generation in generations {
                 if !lab.is_installed(*generation) {
                     lab.install(*generation)?;
+                }
+                if !lab.has_mods(*generation) {
+                    lab.add_mods(*generation)?;
                 }
             }
         }

@@ -271,10 +271,11 @@ core.register_chatcommand("probe", {
 		if not player then
 			return false, "only in the game"
 		elseif verb == "up" then
-			for part, show in pairs(up) do
-				-- An open form would take the keyboard, so it comes only when asked for.
+			-- Always in the same order. An open form would take the keyboard, so it comes only when
+			-- asked for.
+			for _, part in ipairs({"marker", "hud", "sky", "body", "world", "inventory"}) do
 				if rest == part or (rest == "" and part ~= "inventory" and part ~= "marker") then
-					show(player)
+					up[part](player)
 				end
 			end
 			say("up", name, rest)

@@ -145,7 +145,7 @@ fn engines(count: &mut Count) -> Result<()> {
     }
     // One at a time: each has several engines and draws in software.
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
-    command.args(["--test", "lab", "--test", "players"]);
+    command.args(["--test", "lab", "--test", "players", "--test", "worlds"]);
     command.args(["--", "--ignored", "--test-threads=1", "--nocapture"]);
     Step::new("engines", command).tests(count)
 }

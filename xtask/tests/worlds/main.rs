@@ -1,0 +1,6 @@
+//! Worlds with different content behind one proxy: what players get of each is what its own server
+//! would have given them.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod servers;
