@@ -20,6 +20,7 @@ pub struct ProxySpec {
     proxy_fields: String,
     folder: Option<PathBuf>,
     level: String,
+    flags: Vec<String>,
 }
 
 impl ProxySpec {
@@ -32,6 +33,7 @@ impl ProxySpec {
             proxy_fields: String::new(),
             folder: None,
             level: "info,mesegate=debug".into(),
+            flags: Vec::new(),
         }
     }
 
@@ -60,6 +62,13 @@ impl ProxySpec {
     #[must_use]
     pub fn level(mut self, level: &str) -> Self {
         self.level = level.into();
+        self
+    }
+
+    /// A further flag of the program, such as `--media-http`, and its value.
+    #[must_use]
+    pub fn flag(mut self, flag: &str, value: &str) -> Self {
+        self.flags.extend([flag.to_owned(), value.to_owned()]);
         self
     }
 
@@ -165,6 +174,7 @@ impl Proxy {
             .arg(run.path().join("data"))
             .arg("--resources")
             .arg(&resources)
+            .args(&spec.flags)
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
@@ -250,6 +260,21 @@ impl Proxy {
     /// When there is no answer within five seconds, or none that is HTTP.
     pub fn get(&self, path: &str) -> Result<(u16, String)> {
         http_get(self.http, path).map_err(Error::io(format!("http://{}{path}", self.http)))
+    }
+
+    /// The sum of all series of a metric; `name` goes without the prefix.
+    ///
+    /// # Errors
+    /// When the page cannot be read.
+    pub fn metric(&self, name: &str) -> Result<f64> {
+        let (_, page) = self.get("/metrics")?;
+        let name = format!("mesegate_proxy_{name}");
+        let value = |line: &str| {
+            let rest = line.strip_prefix(name.as_str())?;
+            let rest = if rest.starts_with('{') { rest.rsplit_once('}')?.1 } else { rest };
+            rest.strip_prefix(' ')?.trim().parse::<f64>().ok()
+        };
+        Ok(page.lines().filter_map(value).sum())
     }
 
     /// Whether it still runs.

@@ -9,6 +9,7 @@ mod complaints;
 mod hops;
 mod lossy_path;
 mod matrix;
+mod media_http;
 mod refusals;
 #[path = "../support/mod.rs"]
 mod support;
