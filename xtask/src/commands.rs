@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod generate;
 pub(crate) mod test;
 
 use xtask::lab::Generation;

@@ -22,6 +22,7 @@ cargo xtask COMMAND
     --only STAGE          only this stage; may be given several times
     --list                what the stages are
   bench [ARGUMENTS]     the load generator; `cargo xtask bench --help` tells more
+  generate              write deploy/crds from the types of proto/resource
   lab [GENERATION…]     only install the engines that demo and test use
 
 The engines are kept in $MESEGATE_LAB, by default ~/.cache/mesegate/lab.
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         "demo" => commands::demo::run(rest),
         "test" => commands::test::run(rest),
         "bench" => commands::bench::run(rest),
+        "generate" => commands::generate::run(rest),
         "lab" => install(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

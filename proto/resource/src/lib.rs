@@ -1,0 +1,55 @@
+//! The documents that describe a network: `MinetestServer`, `MinetestServerGroup`,
+//! `MinetestProxy` and `MinetestBan`.
+//!
+//! They are the same in a folder beside a stand-alone proxy and as custom resources in a cluster,
+//! so there is one definition of each field, of its default and of its limits. Limits stand here
+//! twice on purpose: as serde checks for files, and (feature `crd`) as schema and CEL rules that
+//! an API server applies. `tests/agreement.rs` and the tests with a real API server hold both to
+//! the same table of wrong documents.
+//!
+//! This crate knows nothing of files, watches or references between documents.
+#![forbid(unsafe_code)]
+
+mod ban;
+mod check;
+mod condition;
+mod document;
+mod endpoint;
+mod group;
+mod name;
+mod probe;
+mod proxy;
+#[cfg(feature = "crd")]
+pub mod schema;
+mod selector;
+mod server;
+mod target;
+mod timestamp;
+
+pub use ban::{BanSpec, BanStatus, BanTarget, Cidr};
+pub use check::Fault;
+pub use condition::{Condition, ConditionStatus, ConditionType, Reason};
+pub use document::{Document, Header, Kind, Metadata};
+pub use endpoint::{Endpoint, ServiceRef};
+pub use group::{EmptyPolicy, GroupSpec, GroupStatus, Strategy};
+pub use name::Name;
+pub use probe::{Interval, Probe};
+pub use proxy::{Limits, Messages, PasswordPolicy, ProxyMember, ProxySpec, ProxyStatus};
+pub use selector::{Expression, Operator, Selector};
+pub use server::{Access, BackendAuth, ServerSpec, ServerState, ServerStatus};
+pub use target::Target;
+pub use timestamp::Timestamp;
+
+#[cfg(feature = "crd")]
+pub use {
+    ban::MinetestBan, group::MinetestServerGroup, proxy::MinetestProxy, server::MinetestServer,
+};
+
+/// The API group.
+pub const GROUP: &str = "mesegate.dev";
+
+/// The version of the API group.
+pub const VERSION: &str = "v1alpha1";
+
+/// The only `apiVersion` there is.
+pub const API_VERSION: &str = "mesegate.dev/v1alpha1";
