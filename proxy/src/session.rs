@@ -8,12 +8,14 @@ mod gate;
 mod hop;
 mod login;
 mod media;
+mod orders;
 mod password;
 mod play;
 mod pushes;
 mod traffic;
 mod travel;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -84,6 +86,9 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
         client_traffic: Traffic::new("client"),
         ticks: 0,
         moving_since: None,
+        ordered: None,
+        waiting_moves: VecDeque::new(),
+        place,
         shared: Arc::clone(&shared),
     };
     player.set_out(Purpose::Join, ways);
@@ -99,5 +104,4 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
             denial.deliver(&mut player.client, version).await;
         }
     }
-    drop(place);
 }

@@ -17,6 +17,7 @@ use super::play::{End, Journey, Player, Purpose, World, client_failed};
 use super::traffic::Traffic;
 use super::travel::{Arrival, Refusal, travel_to_any};
 use crate::network::Server;
+use crate::players::Moved;
 
 impl Player {
     /// Begins to enter one of `servers`, the first that lets the player in.
@@ -44,16 +45,24 @@ impl Player {
     pub(super) fn journey_ended(&mut self, result: Result<Arrival, Refusal>) -> Result<(), End> {
         let Some(journey) = self.journey.take() else { return Ok(()) };
         match result {
-            Ok(arrival) => self.switch(arrival, &journey),
-            Err(refusal) => self.refused(&refusal, &journey.purpose),
+            Ok(arrival) => {
+                let there = arrival.server.clone();
+                self.switch(arrival, &journey)?;
+                self.order_ended(Ok(Moved::Now(there)));
+            }
+            Err(refusal) => {
+                self.order_ended(Err(&refusal));
+                self.refused(&refusal, &journey.purpose)?;
+            }
         }
+        self.next_move()
     }
 
     fn refused(&mut self, refusal: &Refusal, purpose: &Purpose) -> Result<(), End> {
         let metrics = &self.shared.metrics;
         let from = self.world.as_ref().map_or("", |w| w.server.as_str());
         match purpose {
-            Purpose::Wish { server } => {
+            Purpose::Wish { server } | Purpose::Order { server } => {
                 metrics.moves_total.with_label_values(&[from, server, refusal.reason()]).inc();
                 if self.world.is_some() {
                     return self.tell(&format!("You cannot enter {server}: {}.", refusal.told()));
@@ -83,6 +92,7 @@ impl Player {
         self.shared.library.report_lost(&lost);
         self.shared.losses.report(&lost, Instant::now());
         self.leave(world);
+        self.place.between();
         self.gate = Gate::Waiting(Instant::now());
         if self.journey.is_some() {
             // Already on the way elsewhere.
@@ -140,6 +150,7 @@ impl Player {
         self.pushes.forget();
         self.gate = Gate::Waiting(Instant::now());
         let Arrival { server, title, entered, ids } = arrival;
+        self.place.on(&server);
         let metrics = &self.shared.metrics;
         metrics.sessions.with_label_values(&[server.as_str(), "active"]).inc();
         if !matches!(journey.purpose, Purpose::Join) {

@@ -19,6 +19,7 @@ use mesegate_transport::{Link, SendError};
 
 use super::denial::Denial;
 use super::media::MediaQueue;
+use super::orders::sent_away;
 use crate::players::{Place, Taken};
 use crate::shared::{Shared, unix_now};
 
@@ -98,12 +99,22 @@ impl<'a> Attempt<'a> {
         self.vacancy()?;
         let (state, mechanisms) = self.authenticate(offer).await?;
         let limit = self.shared.network.load().proxy.limits.players;
-        let place = self.shared.players.enter(&self.name, limit).map_err(|t| self.taken(t))?;
+        let address = self.link.remote_addr().ip();
+        let place = self.shared.players.enter(&self.name, address, self.version.0, limit);
+        let mut place = place.map_err(|t| self.taken(t))?;
+        let (playing, catalogue) = tokio::select! {
+            denial = sent_away(&mut place) => return Err(denial.into()),
+            loaded = self.prepare(state) => loaded?,
+        };
+        Ok(Login { playing, catalogue, mechanisms, place })
+    }
+
+    /// What a player needs who is let in.
+    async fn prepare(&mut self, state: AwaitInit2) -> Result<(Playing, Arc<Catalogue>), Failure> {
         self.link.lift_limits();
         let state = self.until(state, AwaitInit2::on_message).await?;
         self.deadline = Instant::now() + LOADING;
-        let (playing, catalogue) = self.load(state).await?;
-        Ok(Login { playing, catalogue, mechanisms, place })
+        self.load(state).await
     }
 
     fn vacancy(&self) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 //! same bytes. What the client comes to hold is recorded on the way, because a hop has to take
 //! all of it back.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use super::pushes::Pushes;
 use super::traffic::Traffic;
 use super::travel::{Arrival, Refusal, Traveller};
 use crate::losses::LossNotice;
+use crate::players::{Move, Order, Place};
 use crate::shared::{Shared, unix_now};
 
 /// While more bytes than this wait for the client, nothing more is taken from the backend, whose
@@ -64,6 +66,12 @@ pub(super) struct Player {
     pub(super) ticks: u8,
     /// When the wish for the journey that is being finished was made.
     pub(super) moving_since: Option<Instant>,
+    /// The entry in the list of players, and where orders come from.
+    pub(super) place: Place,
+    /// The order that the journey under way carries out.
+    pub(super) ordered: Option<Move>,
+    /// Ordered moves that wait for the journey under way.
+    pub(super) waiting_moves: VecDeque<Move>,
 }
 
 /// The backend a player is on.
@@ -94,6 +102,11 @@ pub(super) enum Purpose {
         /// The target.
         server: String,
     },
+    /// An operator ordered it.
+    Order {
+        /// The first target.
+        server: String,
+    },
     /// The backend was lost.
     Fallback {
         /// The lost backend.
@@ -107,6 +120,7 @@ enum Wake {
     Doubt,
     Arrived(Box<Result<Arrival, Refusal>>),
     Worked(Done),
+    Ordered(Order),
     Tick,
     Stop,
 }
@@ -132,6 +146,7 @@ impl Player {
                 wake = drive(self.world.as_mut()) => wake,
                 end = arrival(self.journey.as_mut()) => Wake::Arrived(Box::new(end)),
                 done = working(self.work.as_mut()) => Wake::Worked(done),
+                order = self.place.next_order() => Wake::Ordered(order),
                 _ = tick.tick() => Wake::Tick,
                 _ = stopping.wait_for(|stop| *stop) => Wake::Stop,
             };
@@ -143,6 +158,7 @@ impl Player {
                 }
                 Wake::Arrived(result) => self.journey_ended(*result),
                 Wake::Worked(done) => self.worked(done),
+                Wake::Ordered(order) => self.order(order),
                 Wake::Tick => self.tick(),
                 Wake::Stop => Err(End::Deny(Denial::stopping(&self.shared))),
             };
@@ -236,6 +252,7 @@ impl Player {
             self.report_traffic();
         }
         self.gate.tick(Instant::now());
+        self.expire_moves()?;
         self.look_for_world()
     }
 
