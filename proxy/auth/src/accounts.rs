@@ -15,7 +15,7 @@ use std::time::Duration;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
-use crate::{Password, PasswordError};
+use crate::{Password, PasswordError, PrefixError};
 
 #[cfg(test)]
 mod tests;
@@ -88,6 +88,14 @@ pub enum AccountError {
         name: String,
         /// What is wrong.
         source: PasswordError,
+    },
+    /// A stored ban cannot be read.
+    #[error("the ban of addresses {text:?} cannot be read: {error}")]
+    Ban {
+        /// What is stored.
+        text: String,
+        /// What is wrong.
+        error: PrefixError,
     },
     /// Another process kept the file locked for longer than 5 s.
     #[error("account store is locked by another process")]
@@ -260,6 +268,10 @@ impl SqliteAccounts {
             .bind(unix_seconds)
             .bind(name);
         changed(name, update.execute(&self.pool).await?.rows_affected())
+    }
+
+    pub(crate) fn pool(&self) -> &SqlitePool {
+        &self.pool
     }
 
     /// Finishes what is running and closes the file.

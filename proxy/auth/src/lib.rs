@@ -1,5 +1,5 @@
 //! Who a player is: SRP-6a as the engine computes it, the stored form of passwords, the account
-//! file, and the secrets with which the proxy itself logs in to backend servers.
+//! file, who is kept out, and the secrets with which the proxy itself logs in to backend servers.
 //!
 //! The crate knows nothing about messages, sockets or sessions: it takes names, passwords and
 //! byte strings and returns byte strings. SRP arithmetic costs milliseconds of processor time;
@@ -19,9 +19,13 @@
 
 pub mod accounts;
 pub mod backend_key;
+pub mod bans;
 pub mod password;
+pub mod prefix;
 pub mod srp;
 
 pub use accounts::{Account, AccountError, DEFAULT_PRIVILEGES, SqliteAccounts};
 pub use backend_key::{BackendKey, BackendKeyError};
+pub use bans::{Ban, BanError, BanKey, BanSubject, Bans, NewBan};
 pub use password::{Password, PasswordError, legacy_hash};
+pub use prefix::{Prefix, PrefixError};

@@ -1,0 +1,111 @@
+use super::*;
+
+async fn open(folder: &tempfile::TempDir) -> Bans {
+    let path = folder.path().join("auth.sqlite");
+    SqliteAccounts::open_path(&path, true).await.unwrap().bans().await.unwrap()
+}
+
+fn name(name: &str) -> BanSubject {
+    BanSubject::Name(name.into())
+}
+
+fn addresses(text: &str) -> BanSubject {
+    BanSubject::Addresses(text.parse().unwrap())
+}
+
+fn terms(subject: BanSubject) -> NewBan {
+    NewBan {
+        subject,
+        reason: "griefing".into(),
+        note: "see log".into(),
+        author: "ops".into(),
+        created: 1000,
+        expires: None,
+    }
+}
+
+fn ip(text: &str) -> Option<IpAddr> {
+    Some(text.parse().unwrap())
+}
+
+#[tokio::test]
+async fn names_are_kept_out_in_any_letter_case_and_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let bans = open(&folder).await;
+    assert_eq!(bans.check(Some("alice"), None, 1000).await.unwrap(), None);
+    let made = bans.create(terms(name("Alice"))).await.unwrap();
+    for bans in [bans, open(&folder).await] {
+        let found = bans.check(Some("aLICE"), ip("192.0.2.1"), 1000).await.unwrap();
+        assert_eq!(*found.unwrap(), made);
+        assert_eq!(bans.check(Some("alice2"), None, 1000).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn addresses_are_kept_out_by_prefix_in_both_spellings() {
+    let folder = tempfile::tempdir().unwrap();
+    let bans = open(&folder).await;
+    bans.create(terms(addresses("192.0.2.0/24"))).await.unwrap();
+    bans.create(terms(addresses("2001:db8:7::/48"))).await.unwrap();
+    for (address, banned) in [
+        ("192.0.2.200", true),
+        ("::ffff:192.0.2.200", true),
+        ("192.0.3.1", false),
+        ("2001:db8:7:1::9", true),
+        ("2001:db8:8::9", false),
+    ] {
+        let found = bans.check(Some("bob"), ip(address), 1000).await.unwrap();
+        assert_eq!(found.is_some(), banned, "{address}");
+    }
+}
+
+#[tokio::test]
+async fn a_ban_ends_by_itself_and_can_be_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let bans = open(&folder).await;
+    let short = NewBan { expires: Some(1010), ..terms(name("alice")) };
+    let first = bans.create(short.clone()).await.unwrap();
+    assert!(bans.check(Some("alice"), None, 1009).await.unwrap().is_some());
+    assert!(bans.check(Some("alice"), None, 1010).await.unwrap().is_none());
+    let again = bans.create(NewBan { created: 1010, expires: None, ..short }).await.unwrap();
+    assert!(again.id > first.id);
+    assert_eq!(bans.list(0, 10, false, 1010).await.unwrap(), [again.clone()]);
+    assert_eq!(bans.list(0, 10, true, 1010).await.unwrap(), [first.clone(), again.clone()]);
+    assert_eq!(bans.list(first.id, 1, true, 1010).await.unwrap(), [again]);
+}
+
+#[tokio::test]
+async fn a_subject_is_banned_once_and_a_lifted_ban_is_gone_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let bans = open(&folder).await;
+    let first = bans.create(terms(name("alice"))).await.unwrap();
+    match bans.create(terms(name("ALICE"))).await {
+        Err(BanError::Exists(there)) => assert_eq!(*there, first),
+        other => panic!("{other:?}"),
+    }
+    let wide = bans.create(terms(addresses("192.0.2.0/24"))).await.unwrap();
+    // Another subject, though it covers the same addresses.
+    bans.create(terms(addresses("192.0.2.0/25"))).await.unwrap();
+    assert!(bans.check(Some("alice"), None, 1000).await.unwrap().is_some());
+    let key = BanKey::Subject(name("aLiCe"));
+    assert_eq!(bans.delete(&key, 1000).await.unwrap(), first);
+    assert!(matches!(bans.delete(&key, 1000).await, Err(BanError::Missing)));
+    assert!(bans.check(Some("alice"), None, 1000).await.unwrap().is_none());
+    assert_eq!(bans.delete(&BanKey::Id(wide.id), 1000).await.unwrap(), wide);
+    assert!(bans.check(None, ip("192.0.2.1"), 1000).await.unwrap().is_some());
+    assert!(bans.check(None, ip("192.0.2.200"), 1000).await.unwrap().is_none());
+    // The number of the last one is not given to the next.
+    let last = bans.create(terms(name("carol"))).await.unwrap();
+    bans.delete(&BanKey::Id(last.id), 1000).await.unwrap();
+    assert!(bans.create(terms(name("carol"))).await.unwrap().id > last.id);
+}
+
+#[tokio::test]
+async fn accounts_are_not_concerned() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("auth.sqlite");
+    let accounts = SqliteAccounts::open_path(&path, true).await.unwrap();
+    let bans = accounts.bans().await.unwrap();
+    bans.create(terms(name("alice"))).await.unwrap();
+    assert_eq!(accounts.get("alice").await.unwrap(), None);
+}
