@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use mesegate_auth::{AccountError, BackendKey, BackendKeyError, SqliteAccounts};
@@ -16,11 +16,12 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::base::Base;
 use crate::cli::Options;
+use crate::crowds::Crowds;
 use crate::departures::Departures;
 use crate::http;
 use crate::lane::Lanes;
-use crate::losses::Losses;
 use crate::media_http;
 use crate::metrics::Metrics;
 use crate::network::Network;
@@ -136,17 +137,18 @@ async fn serve(options: Options) -> Result<(), RunError> {
         ..LibraryConfig::new(SERVICE_ACCOUNT)
     };
     let library = Library::new(store, settings);
-    library.set_servers(server_specs(&network, &key));
+    library.set_servers(server_specs(&network, &key, None));
     let (stop, stopping) = watch::channel(false);
     let shared = Arc::new(Shared {
         network: ArcSwap::from_pointee(network),
+        base: Mutex::new(Base::new(Instant::now())),
         library,
         accounts,
         key,
         metrics,
         players: Players::default(),
         departures: Departures::default(),
-        losses: Losses::default(),
+        crowds: Crowds::default(),
         backend_transport,
         stopping,
     });
@@ -211,7 +213,10 @@ async fn wait(
     loop {
         tokio::select! {
             () = lanes.ended() => break,
-            _ = tick.tick() => counted.report(stats, shared),
+            _ = tick.tick() => {
+                counted.report(stats, shared);
+                choose_base(shared, false);
+            }
             Ok(()) = changes.changed() => counted.report(stats, shared),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
@@ -256,18 +261,18 @@ impl Counted {
 async fn follow(path: PathBuf, shared: Arc<Shared>) {
     resource::watch(path, |result| match result {
         Ok(network) => {
-            shared.library.set_servers(server_specs(&network, &shared.key));
             let gone: Vec<String> = {
                 let old = shared.network.load();
                 let names = old.servers().map(|s| s.name.to_string());
                 names.filter(|name| network.server(name).is_none()).collect()
             };
+            tracing::info!(servers = network.servers().count(), "the documents were read again");
+            shared.network.store(Arc::new(network));
+            choose_base(&shared, true);
             for name in gone {
                 // A series of a server that is no more would stay at its last value for ever.
                 let _ = shared.metrics.backend_up.remove_label_values(&[name.as_str()]);
             }
-            tracing::info!(servers = network.servers().count(), "the documents were read again");
-            shared.network.store(Arc::new(network));
             loaded(&shared);
         }
         Err(error) => {
@@ -278,12 +283,30 @@ async fn follow(path: PathBuf, shared: Arc<Shared>) {
     .await;
 }
 
+/// Tells the library which servers there are if that has changed, or what the base is.
+fn choose_base(shared: &Shared, changed: bool) {
+    let mut base = shared.base.lock().unwrap_or_else(PoisonError::into_inner);
+    let network = shared.network.load_full();
+    let servers = network.by_precedence(None);
+    let players = |name: &str| shared.crowds.size(name);
+    let sizes: Vec<_> =
+        servers.iter().map(|s| (s.name.as_str(), players(s.name.as_str()))).collect();
+    let moved = base.choose(&sizes, Instant::now());
+    if moved {
+        let name = base.server().or(sizes.first().map(|(name, _)| *name));
+        tracing::info!(server = name, "this server's node ids are the clients' from now on");
+    }
+    if moved || changed {
+        shared.library.set_servers(server_specs(&network, &shared.key, base.server()));
+    }
+}
+
 fn loaded(shared: &Shared) {
     shared.metrics.config_loaded_timestamp.set(unix_now() as i64);
 }
 
-fn server_specs(network: &Network, key: &BackendKey) -> Vec<ServerSpec> {
-    let specs = network.by_precedence().map(|server| ServerSpec {
+fn server_specs(network: &Network, key: &BackendKey, base: Option<&str>) -> Vec<ServerSpec> {
+    let specs = network.by_precedence(base).into_iter().map(|server| ServerSpec {
         name: server.name.to_string(),
         address: Address::new(&server.spec.endpoint.host, server.spec.endpoint.port),
         credentials: credentials(key, SERVICE_ACCOUNT, server),

@@ -53,11 +53,29 @@ impl Network {
         matching.next().filter(|_| !typed.is_empty() && matching.next().is_none())
     }
 
-    /// Servers with the default target first: the order in which content is joined.
-    pub fn by_precedence(&self) -> impl Iterator<Item = &Server> {
-        let first = &self.proxy.default_target.server;
-        let head = self.servers.iter().filter(move |s| s.name == *first);
-        head.chain(self.servers.iter().filter(move |s| s.name != *first))
+    /// Servers in the order in which content is joined: the base, then the default target.
+    pub fn by_precedence(&self, base: Option<&str>) -> Vec<&Server> {
+        let default = self.proxy.default_target.server.as_str();
+        let mut servers: Vec<&Server> = self.servers.iter().collect();
+        servers.sort_by_key(|server| {
+            let name = server.name.as_str();
+            (Some(name) != base, name != default)
+        });
+        servers
+    }
+
+    /// Where a player goes who logs in, in order: the server they come back for, if any, the
+    /// default target, its fallbacks.
+    pub fn ways_in(&self, returning: Option<&str>) -> Vec<&Server> {
+        let default = self.proxy.default_target.server.as_str();
+        let first = [returning, Some(default)].into_iter().flatten();
+        let mut ways: Vec<&Server> = Vec::new();
+        for server in first.filter_map(|name| self.server(name)).chain(self.ways_out(default)) {
+            if !ways.contains(&server) {
+                ways.push(server);
+            }
+        }
+        ways
     }
 
     /// Where a player of `lost` goes, in order: its fallbacks, then the default target.

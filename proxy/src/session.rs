@@ -12,6 +12,7 @@ mod orders;
 mod password;
 mod play;
 mod pushes;
+mod reconnect;
 mod traffic;
 mod travel;
 
@@ -52,7 +53,7 @@ pub(crate) async fn serve(mut link: Link, shared: Arc<Shared>) {
 }
 
 async fn play(link: Link, login: Login, shared: Arc<Shared>) {
-    let Login { playing, catalogue, mechanisms, place } = login;
+    let Login { playing, catalogue, mechanisms, returning, place } = login;
     let visitor = playing.visitor;
     let version = visitor.version;
     tracing::info!(
@@ -65,9 +66,7 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
     shared.metrics.sessions_total.with_label_values(&["accepted", ""]).inc();
     let began = Instant::now();
     let network = shared.network.load_full();
-    let target = &network.proxy.default_target.server;
-    let mut ways: Vec<Server> = network.server(target.as_str()).into_iter().cloned().collect();
-    ways.extend(network.ways_out(target.as_str()).into_iter().cloned());
+    let ways: Vec<Server> = network.ways_in(returning.as_deref()).into_iter().cloned().collect();
     let mut player = Player {
         ready: playing.ready.encode(),
         state: ClientState::new(&visitor.name),
@@ -91,7 +90,7 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
         place,
         shared: Arc::clone(&shared),
     };
-    player.set_out(Purpose::Join, ways);
+    player.set_out(Purpose::Join { returning }, ways);
     let end = player.play().await;
     player.leave_world();
     let name = player.who.name.clone();
@@ -101,6 +100,10 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
         End::ClientGone(reason) => tracing::info!(player = name, reason, "a player left"),
         End::Deny(denial) => {
             tracing::info!(player = name, reason = denial.reason, "a player was sent away");
+            denial.deliver(&mut player.client, version).await;
+        }
+        End::Reconnect(reconnect) => {
+            let denial = reconnect.offer(&shared, &name).await;
             denial.deliver(&mut player.client, version).await;
         }
     }

@@ -1,6 +1,6 @@
 //! What all sessions share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -10,8 +10,9 @@ use mesegate_content::Library;
 use mesegate_transport::Config;
 use tokio::sync::watch;
 
+use crate::base::Base;
+use crate::crowds::Crowds;
 use crate::departures::Departures;
-use crate::losses::Losses;
 use crate::metrics::Metrics;
 use crate::network::{Network, Server};
 use crate::players::Players;
@@ -20,13 +21,16 @@ use crate::resource::BackendAuth;
 /// What all sessions share. Everything in it is immutable, swapped whole, or locks for moments.
 pub(crate) struct Shared {
     pub(crate) network: ArcSwap<Network>,
+    /// Held while the library is told which servers there are, so that what it was told last is
+    /// what is in force.
+    pub(crate) base: Mutex<Base>,
     pub(crate) library: Library,
     pub(crate) accounts: SqliteAccounts,
     pub(crate) key: Arc<BackendKey>,
     pub(crate) metrics: Metrics,
     pub(crate) players: Players,
     pub(crate) departures: Departures,
-    pub(crate) losses: Losses,
+    pub(crate) crowds: Crowds,
     /// Transport settings towards backends.
     pub(crate) backend_transport: Arc<Config>,
     /// True from the moment the process was asked to stop.

@@ -17,6 +17,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
 use crate::{Password, PasswordError, PrefixError};
 
+mod reconnect;
 #[cfg(test)]
 mod tests;
 
@@ -309,6 +310,7 @@ async fn create_tables(pool: &SqlitePool) -> Result<(), sqlx::Error> {
          `privilege` TEXT, \
          PRIMARY KEY (id, privilege), \
          CONSTRAINT fk_id FOREIGN KEY (id) REFERENCES auth (id) ON DELETE CASCADE)",
+        reconnect::TABLE,
         "SELECT auth.id, name, password, last_login, privilege \
          FROM auth LEFT JOIN user_privileges ON user_privileges.id = auth.id LIMIT 1",
     ] {

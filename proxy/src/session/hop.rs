@@ -14,8 +14,9 @@ use mesegate_protocol::{split_command, to_client};
 use super::denial::Denial;
 use super::gate::Gate;
 use super::play::{End, Journey, Player, Purpose, World, client_failed};
+use super::reconnect::{self, Cause, Reconnect};
 use super::traffic::Traffic;
-use super::travel::{Arrival, Refusal, travel_to_any};
+use super::travel::{Arrival, Outcome, Refusal, Refused, travel_to_any};
 use crate::network::Server;
 use crate::players::Moved;
 
@@ -24,7 +25,17 @@ impl Player {
     pub(super) fn set_out(&mut self, purpose: Purpose, servers: Vec<Server>) {
         let shared = Arc::clone(&self.shared);
         let who = self.who.clone();
-        let end = async move { travel_to_any(&shared, &who, servers).await };
+        let join = matches!(purpose, Purpose::Join { .. });
+        let returns = matches!(purpose, Purpose::Join { returning: Some(_) });
+        let end = async move {
+            // Who logs in anew for a server's new content is not asked to do that again.
+            let enough = |refusal: &Refusal| join && !returns && refusal.needs_reconnect();
+            let outcome = travel_to_any(&shared, &who, servers, enough).await;
+            if returns {
+                reconnect::forget(&shared, &who.name).await;
+            }
+            outcome
+        };
         self.journey = Some(Journey { purpose, started: Instant::now(), end: Box::pin(end) });
     }
 
@@ -42,35 +53,50 @@ impl Player {
     }
 
     /// A journey came to its end, good or bad.
-    pub(super) fn journey_ended(&mut self, result: Result<Arrival, Refusal>) -> Result<(), End> {
+    pub(super) fn journey_ended(&mut self, outcome: Outcome) -> Result<(), End> {
         let Some(journey) = self.journey.take() else { return Ok(()) };
-        match result {
-            Ok(arrival) => {
-                let there = arrival.server.clone();
-                self.switch(arrival, &journey)?;
-                self.order_ended(Ok(Moved::Now(there)));
-            }
-            Err(refusal) => {
-                self.order_ended(Err(&refusal));
-                self.refused(&refusal, &journey.purpose)?;
-            }
+        let Outcome { arrival, refused } = outcome;
+        let Some(arrival) = arrival else {
+            self.order_ended(Err(last(&refused)));
+            self.refused(&refused, &journey.purpose)?;
+            return self.next_move();
+        };
+        let (here, server) = (arrival.title.clone(), arrival.server.clone());
+        self.switch(arrival, &journey)?;
+        self.order_ended(Ok(Moved::Now(server)));
+        if let Purpose::Join { returning: Some(wished) } = &journey.purpose
+            && let Some(refused) = refused.iter().find(|r| r.server.name.as_str() == wished)
+        {
+            let (there, why) = (refused.server.title(), refused.refusal.told());
+            self.tell(&format!("You cannot enter {there}: {why}. You are on {here}."))?;
         }
         self.next_move()
     }
 
-    fn refused(&mut self, refusal: &Refusal, purpose: &Purpose) -> Result<(), End> {
+    fn refused(&mut self, refused: &[Refused], purpose: &Purpose) -> Result<(), End> {
         let metrics = &self.shared.metrics;
         let from = self.world.as_ref().map_or("", |w| w.server.as_str());
+        let last = last(refused);
+        if let Purpose::Wish { server } | Purpose::Order { server } = purpose {
+            metrics.moves_total.with_label_values(&[from, server, last.reason()]).inc();
+        }
+        let stays = match purpose {
+            Purpose::Join { returning } => returning.is_some(),
+            // Whoever gave the order is told, and may order a kick with the offer to reconnect.
+            Purpose::Order { .. } => self.world.is_some(),
+            Purpose::Wish { .. } | Purpose::Fallback { .. } => false,
+        };
+        if let Some(refused) = refused.iter().find(|r| !stays && r.refusal.needs_reconnect()) {
+            let server = &refused.server;
+            let offer = Reconnect::new(server.name.as_str(), server.title(), Cause::Content);
+            return Err(End::Reconnect(offer));
+        }
         match purpose {
-            Purpose::Wish { server } | Purpose::Order { server } => {
-                metrics.moves_total.with_label_values(&[from, server, refusal.reason()]).inc();
-                if self.world.is_some() {
-                    return self.tell(&format!("You cannot enter {server}: {}.", refusal.told()));
-                }
-                // The old backend was lost meanwhile.
-                Err(End::Deny(self.nowhere(refusal)))
+            // Otherwise the old backend was lost meanwhile.
+            Purpose::Wish { server } | Purpose::Order { server } if self.world.is_some() => {
+                self.tell(&format!("You cannot enter {server}: {}.", last.told()))
             }
-            Purpose::Join | Purpose::Fallback { .. } => Err(End::Deny(self.nowhere(refusal))),
+            _ => Err(End::Deny(self.nowhere(last))),
         }
     }
 
@@ -90,7 +116,7 @@ impl Player {
         tracing::warn!(player = self.who.name, server = lost, reason, "the backend was lost");
         self.shared.metrics.fallbacks_total.with_label_values(&[&lost, reason]).inc();
         self.shared.library.report_lost(&lost);
-        self.shared.losses.report(&lost, Instant::now());
+        self.shared.crowds.lost(&lost, Instant::now());
         self.leave(world);
         self.place.between();
         self.gate = Gate::Waiting(Instant::now());
@@ -135,6 +161,13 @@ impl Player {
             (None, Purpose::Fallback { lost }) => lost.clone(),
             (None, _) => String::new(),
         };
+        if !self.state.is_complete() {
+            // What the old world has put into the client could not all be taken back.
+            self.shared.departures.left(&arrival.server, &self.who.name, Instant::now());
+            self.leave_world();
+            let offer = Reconnect::new(&arrival.server, &arrival.title, Cause::Overflow);
+            return Err(End::Reconnect(offer));
+        }
         self.leave_world();
         // Blocks of the old world that did not get out need not be taken back.
         for message in self.client.discard_unsent(2) {
@@ -153,12 +186,12 @@ impl Player {
         self.place.on(&server);
         let metrics = &self.shared.metrics;
         metrics.sessions.with_label_values(&[server.as_str(), "active"]).inc();
-        if !matches!(journey.purpose, Purpose::Join) {
+        if !matches!(journey.purpose, Purpose::Join { .. }) {
             metrics.moves_total.with_label_values(&[from.as_str(), server.as_str(), "ok"]).inc();
         }
         tracing::info!(player = self.who.name, from, to = server, "a player entered a server");
         self.world = Some(World {
-            notice: self.shared.losses.watch(&server),
+            member: self.shared.crowds.join(&server),
             traffic: Traffic::new("server"),
             link: entered.link,
             server,
@@ -200,4 +233,9 @@ impl Player {
 
 fn world_title(network: &crate::network::Network, name: &str) -> String {
     network.server(name).map_or_else(|| name.to_owned(), |s| s.title().to_owned())
+}
+
+/// Why the last of them was not entered.
+fn last(refused: &[Refused]) -> &Refusal {
+    refused.last().map_or(&Refusal::Nowhere, |refused| &refused.refusal)
 }

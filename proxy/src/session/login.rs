@@ -20,6 +20,7 @@ use mesegate_transport::{Link, SendError};
 use super::denial::Denial;
 use super::media::MediaQueue;
 use super::orders::sent_away;
+use super::reconnect;
 use crate::players::{Place, Taken};
 use crate::shared::{Shared, unix_now};
 
@@ -37,6 +38,8 @@ pub(super) struct Login {
     pub(super) playing: Playing,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) mechanisms: Mechanisms,
+    /// The server for whose sake the player logs in again.
+    pub(super) returning: Option<String>,
     pub(super) place: Place,
 }
 
@@ -106,7 +109,8 @@ impl<'a> Attempt<'a> {
             denial = sent_away(&mut place) => return Err(denial.into()),
             loaded = self.prepare(state) => loaded?,
         };
-        Ok(Login { playing, catalogue, mechanisms, place })
+        let returning = reconnect::remembered(self.shared, &self.name).await;
+        Ok(Login { playing, catalogue, mechanisms, returning, place })
     }
 
     /// What a player needs who is let in.

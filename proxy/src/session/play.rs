@@ -24,9 +24,10 @@ use super::gate::Gate;
 use super::media::MediaQueue;
 use super::password::{Done, Work};
 use super::pushes::Pushes;
+use super::reconnect::Reconnect;
 use super::traffic::Traffic;
-use super::travel::{Arrival, Refusal, Traveller};
-use crate::losses::LossNotice;
+use super::travel::{Outcome, Traveller};
+use crate::crowds::Member;
 use crate::players::{Move, Order, Place};
 use crate::shared::{Shared, unix_now};
 
@@ -81,22 +82,25 @@ pub(super) struct World {
     pub(super) link: Link,
     pub(super) ids: Arc<IdMap>,
     pub(super) traffic: Traffic,
-    /// Other players' losses of this backend.
-    pub(super) notice: LossNotice,
+    /// The player among the others who are there.
+    pub(super) member: Member,
 }
 
 /// A backend that is being entered.
 pub(super) struct Journey {
     pub(super) purpose: Purpose,
     pub(super) started: Instant,
-    pub(super) end: Pin<Box<dyn Future<Output = Result<Arrival, Refusal>> + Send>>,
+    pub(super) end: Pin<Box<dyn Future<Output = Outcome> + Send>>,
 }
 
 /// Why a journey was begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// The player has just logged in.
-    Join,
+    Join {
+        /// The server for whose sake they did so again.
+        returning: Option<String>,
+    },
     /// The player asked for it.
     Wish {
         /// The target.
@@ -118,7 +122,7 @@ pub(super) enum Purpose {
 enum Wake {
     Links,
     Doubt,
-    Arrived(Box<Result<Arrival, Refusal>>),
+    Arrived(Box<Outcome>),
     Worked(Done),
     Ordered(Order),
     Tick,
@@ -132,6 +136,8 @@ pub(super) enum End {
     ClientGone(&'static str),
     /// The client is to be sent away.
     Deny(Denial),
+    /// The client is to connect anew.
+    Reconnect(Reconnect),
 }
 
 impl Player {
@@ -290,11 +296,11 @@ async fn drive(world: Option<&mut World>) -> Wake {
     let Some(world) = world else { return std::future::pending().await };
     tokio::select! {
         () = world.link.drive() => Wake::Links,
-        Ok(()) = world.notice.changed() => Wake::Doubt,
+        () = world.member.doubt() => Wake::Doubt,
     }
 }
 
-async fn arrival(journey: Option<&mut Journey>) -> Result<Arrival, Refusal> {
+async fn arrival(journey: Option<&mut Journey>) -> Outcome {
     match journey {
         Some(journey) => journey.end.as_mut().await,
         None => std::future::pending().await,

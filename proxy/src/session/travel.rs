@@ -103,23 +103,47 @@ async fn travel(shared: &Shared, who: &Traveller, server: &Server) -> Result<Arr
     Ok(Arrival { server: name.to_owned(), title: server.title().to_owned(), entered, ids })
 }
 
-/// Tries one server after the other. Failures are logged; the last one is returned.
+/// A server that was not entered.
+pub(super) struct Refused {
+    pub(super) server: Server,
+    pub(super) refusal: Refusal,
+}
+
+/// How a journey ended.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// Where, if anywhere.
+    pub(super) arrival: Option<Arrival>,
+    /// Servers that were tried before, in that order.
+    pub(super) refused: Vec<Refused>,
+}
+
+/// Tries one server after the other, and no further one once `enough` holds of a refusal.
+/// Refusals are logged.
 pub(super) async fn travel_to_any(
     shared: &Shared,
     who: &Traveller,
     servers: Vec<Server>,
-) -> Result<Arrival, Refusal> {
-    let mut last = Refusal::Nowhere;
-    for server in &servers {
-        match travel(shared, who, server).await {
-            Ok(arrival) => return Ok(arrival),
+    enough: impl Fn(&Refusal) -> bool,
+) -> Outcome {
+    let mut outcome = Outcome::default();
+    for server in servers {
+        match travel(shared, who, &server).await {
+            Ok(arrival) => {
+                outcome.arrival = Some(arrival);
+                break;
+            }
             Err(refusal) => {
-                report(&who.name, server, &refusal);
-                last = refusal;
+                report(&who.name, &server, &refusal);
+                let enough = enough(&refusal);
+                outcome.refused.push(Refused { server, refusal });
+                if enough {
+                    break;
+                }
             }
         }
     }
-    Err(last)
+    outcome
 }
 
 /// Tells the operator why a server was not entered.

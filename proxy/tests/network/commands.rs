@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use mesegate_testkit::{Bot, FakeServer, FakeServerOptions, LoginRule, World};
+use mesegate_testkit::{FakeServer, LoginRule};
 
-use crate::support::{
-    ARENA, Documents, Launch, Pair, SOON, assert_sound, go, lobby, settled, within,
-};
+use crate::support::{ARENA, Documents, Launch, Pair, SOON, assert_sound, lobby, within};
 
 const FOREVER: u64 = 90;
 
@@ -50,47 +48,6 @@ async fn the_prefix_can_be_another() {
         alice.say(">servers").await;
         alice.expect_chat("<alice> >servers", SOON).await.unwrap();
         assert_eq!(server.said_by("alice"), [">servers"]);
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_with_unknown_content_is_refused_until_the_next_login() {
-    within(FOREVER, async {
-        let lobby = FakeServer::of(lobby()).unwrap();
-        let arena = FakeServer::of(World::new("arena")).unwrap();
-        let addr = arena.addr();
-        arena.die().await;
-        let documents = Documents::new().server("lobby", lobby.addr()).server("arena", addr);
-        let proxy = Launch::new(documents).content_of(&["lobby"]).start().await;
-        let alice = proxy.join("alice").await;
-
-        let world = World::new("arena")
-            .with_nodes([("testkit:stone", 300), ("arena:throne", 301)])
-            .with_media("throne.png", vec![1; 3000])
-            .with_spawn(ARENA);
-        let mut options = FakeServerOptions::new(world);
-        options.addr = addr;
-        let arena = FakeServer::start(options).unwrap();
-        alice.say(">server arena").await;
-        let line = alice.expect_chat("cannot enter arena", SOON).await.unwrap().text;
-        for part in ["the client does not have", "arena:throne", "throne.png"] {
-            assert!(line.contains(part), "{line}");
-        }
-        alice.say("ping 1").await;
-        alice.expect_chat("pong 1", SOON).await.unwrap();
-        assert_eq!((lobby.players(), arena.joins()), (vec!["alice".to_owned()], 0));
-        let refused = [("to", "arena"), ("result", "content_unknown")];
-        assert_eq!(proxy.metric("moves_total", &refused), 1.0);
-
-        // The attempt told the proxy of the new content.
-        proxy.known(&["lobby".into(), "arena".into()]).await;
-        let bob = Bot::join(proxy.bot("bob").with_download()).await.unwrap();
-        assert!(bob.announced().iter().any(|(name, _)| name == "throne.png"));
-        go(&bob, "arena", ARENA).await;
-        settled(&bob, &arena).await;
-        assert_sound(&alice);
-        assert_sound(&bob);
     })
     .await;
 }

@@ -13,4 +13,5 @@ mod lost_servers;
 mod media_http;
 mod operators;
 mod passwords;
+mod reconnects;
 mod stopping;

@@ -1,0 +1,93 @@
+//! Which server's content is the base of what clients are given: it keeps its own node ids, so
+//! what it sends needs no rewriting. That should be the server where most players are; but every
+//! change makes all catalogues anew, and players who log in then are given other ids than those
+//! before them, whose rewritten blocks they could have shared. So the base changes seldom.
+
+use std::time::{Duration, Instant};
+
+/// A base stays at least this long.
+const STAYS: Duration = Duration::from_mins(10);
+
+/// The present base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Base {
+    /// `None`: the default target.
+    server: Option<String>,
+    since: Instant,
+}
+
+impl Base {
+    /// The default target, from now on.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { server: None, since: now }
+    }
+
+    /// The server, if it is not just the default target.
+    pub(crate) fn server(&self) -> Option<&str> {
+        self.server.as_deref()
+    }
+
+    /// Chooses anew among `servers`, the default target first, each with the number of its
+    /// players. The one with most of them becomes the base if they are at least one and a half
+    /// times as many as those of the present one, which goes at once only if it is no more. True
+    /// if the base has changed.
+    pub(crate) fn choose(&mut self, servers: &[(&str, usize)], now: Instant) -> bool {
+        let Some(default) = servers.first() else { return false };
+        let present = match &self.server {
+            None => Some(default),
+            Some(name) => servers.iter().find(|(server, _)| server == name),
+        };
+        let next = match present {
+            None => default,
+            Some(_) if now.duration_since(self.since) < STAYS => return false,
+            Some(present) => {
+                // Of equals the first: the order of the documents decides, not chance.
+                let most = servers.iter().rev().max_by_key(|(_, players)| *players);
+                match most {
+                    Some(most) if most.0 != present.0 && 2 * most.1 >= 3 * present.1.max(1) => most,
+                    _ => return false,
+                }
+            }
+        };
+        self.server = (next.0 != default.0).then(|| next.0.to_owned());
+        self.since = now;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_base_is_where_most_players_are_but_changes_seldom() {
+        let start = Instant::now();
+        let mut base = Base::new(start);
+        assert!(!base.choose(&[("lobby", 1), ("arena", 9)], start + STAYS / 2));
+        assert!(!base.choose(&[("lobby", 10), ("arena", 14)], start + STAYS));
+        assert!(base.choose(&[("lobby", 10), ("arena", 15)], start + STAYS));
+        assert_eq!(base.server(), Some("arena"));
+        assert!(!base.choose(&[("lobby", 99), ("arena", 0)], start + STAYS * 3 / 2));
+        assert!(!base.choose(&[("lobby", 0), ("arena", 0)], start + STAYS * 3));
+        assert!(base.choose(&[("lobby", 2), ("arena", 0)], start + STAYS * 3));
+        assert_eq!(base.server(), None);
+    }
+
+    #[test]
+    fn a_base_that_is_no_more_is_replaced_at_once() {
+        let start = Instant::now();
+        let mut base = Base::new(start);
+        assert!(base.choose(&[("lobby", 0), ("arena", 2)], start + STAYS));
+        assert!(base.choose(&[("lobby", 0), ("mines", 9)], start + STAYS));
+        assert_eq!(base.server(), None);
+        assert!(!base.choose(&[], start + STAYS * 9));
+    }
+
+    #[test]
+    fn of_equals_the_first_is_taken() {
+        let start = Instant::now();
+        let mut base = Base::new(start);
+        assert!(base.choose(&[("lobby", 0), ("arena", 2), ("mines", 2)], start + STAYS));
+        assert_eq!(base.server(), Some("arena"));
+    }
+}
