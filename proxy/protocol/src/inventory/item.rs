@@ -27,11 +27,9 @@ pub(crate) fn rewrite_item(text: &[u8], names: &NameMap) -> Option<Vec<u8>> {
     }
     if let Some(start) = metadata(text, name.raw.len()) {
         let word = Word::read(&text[start..]);
-        textures(word, |value| {
-            let texture: Vec<u8> = value.iter().map(|(byte, _)| *byte).collect();
-            let (Some((_, first)), Some((_, last))) = (value.first(), value.last()) else { return };
-            if let Some(new) = names.texture(&texture) {
-                edits.replace(start + first.start..start + last.end, &word.part(&new));
+        textures(word, |texture, place| {
+            if let Some(new) = names.texture(texture) {
+                edits.replace(start + place.start..start + place.end, &word.part(&new));
             }
         });
     }
@@ -54,9 +52,9 @@ fn metadata(text: &[u8], mut pos: usize) -> Option<usize> {
     Some(pos)
 }
 
-/// Calls `found` with every value that is a texture string, as bytes and their places. Text that
-/// does not begin as pairs do is one value from the time before there were keys.
-fn textures(word: Word<'_>, mut found: impl FnMut(&[(u8, Range<usize>)])) {
+/// Calls `found` with every value that is a texture string, and its place. Text that does not begin
+/// as pairs do is one value from the time before there were keys.
+fn textures(word: Word<'_>, mut found: impl FnMut(&[u8], Range<usize>)) {
     let mut bytes = word.bytes();
     if bytes.next().map(|(byte, _)| byte) != Some(START) {
         return;
@@ -67,6 +65,7 @@ fn textures(word: Word<'_>, mut found: impl FnMut(&[(u8, Range<usize>)])) {
         key.extend(bytes.by_ref().map(|(byte, _)| byte).take_while(|byte| *byte != KEY_END));
         let is_texture = TEXTURES.contains(&&key[..]);
         value.clear();
+        let mut place: Option<Range<usize>> = None;
         let mut ended = false;
         for (byte, at) in bytes.by_ref() {
             if byte == VALUE_END {
@@ -74,10 +73,13 @@ fn textures(word: Word<'_>, mut found: impl FnMut(&[(u8, Range<usize>)])) {
                 break;
             }
             if is_texture {
-                value.push((byte, at));
+                value.push(byte);
+                place = Some(place.map_or(at.start, |place| place.start)..at.end);
             }
         }
-        found(&value);
+        if let Some(place) = place {
+            found(&value, place);
+        }
         if !ended {
             return;
         }

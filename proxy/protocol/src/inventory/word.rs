@@ -20,13 +20,15 @@ impl<'a> Word<'a> {
             let end = text.iter().position(|byte| *byte == b' ').unwrap_or(text.len());
             return Self { raw: &text[..end], quoted: false };
         }
-        let mut escaped = false;
-        let end = text[1..].iter().position(|byte| {
-            let ends = *byte == b'"' && !escaped;
-            escaped = *byte == b'\\' && !escaped;
-            ends
-        });
-        Self { raw: end.map_or(text, |end| &text[..end + 2]), quoted: true }
+        let mut pos = 1;
+        while let Some(byte) = text.get(pos) {
+            pos += match byte {
+                b'"' => return Self { raw: &text[..=pos], quoted: true },
+                b'\\' => unescape(&text[pos + 1..]).map_or(1, |(_, used)| used),
+                _ => 1,
+            };
+        }
+        Self { raw: text, quoted: true }
     }
 
     /// What the string says, byte by byte, each with its place in [`Self::raw`].
@@ -113,10 +115,11 @@ fn unescape(text: &[u8]) -> Option<(u8, usize)> {
         b'r' => (b'\r', 2),
         b't' => (b'\t', 2),
         b'u' => {
-            let digits = text.get(1..5).and_then(|digits| str::from_utf8(digits).ok());
-            let code = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
-            // The engine only ever writes 00XX and reads the low byte.
-            (code.unwrap_or_default() as u8, 6)
+            // Always four characters, even a quote. As many as are digits count, and the low byte
+            // of what they say.
+            let digits =
+                text.iter().skip(1).take(4).map_while(|digit| (*digit as char).to_digit(16));
+            (digits.fold(0, |code, digit| code << 4 | digit) as u8, 6)
         }
         other => (other, 2),
     })
@@ -141,6 +144,8 @@ mod tests {
         assert_eq!(&*Word::read(b"\"open").text(), b"open");
         assert_eq!(&*Word::read(b"\"open\\").text(), b"open");
         assert_eq!(&*Word::read(b"a\\n b").text(), b"a\\n");
+        let word = Word::read(b"\"\\u4\"12\\u004\" b\"");
+        assert_eq!((&*word.text(), word.raw.len()), (&b"\x04\x04 b"[..], 16));
         assert_eq!(&*Word::read(b"").text(), b"");
     }
 

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+/// Keys of attributes that decide what a tag is and what it shows. Others are not kept.
+const KEYS: [&[u8]; 3] = [b"name", b"rotate", b"angle"];
+
 /// Reads an escaped argument as the text that it means.
 #[derive(Debug, Clone)]
 pub(super) struct Cursor<'a> {
@@ -83,16 +86,21 @@ impl Tag {
         }
         let mut attributes = Vec::new();
         while next != b'>' {
-            attributes.push(Attribute::read(cursor)?);
+            let attribute = Attribute::read(cursor)?;
+            if KEYS.contains(&&attribute.key[..]) {
+                // The last one of a key counts.
+                attributes.retain(|known: &Attribute| known.key != attribute.key);
+                attributes.push(attribute);
+            }
             next = cursor.peek()?;
         }
         cursor.next();
         Some(Self { closing, name, attributes })
     }
 
-    /// The attribute with a key; the last one counts.
+    /// The attribute with one of the [`KEYS`].
     pub(super) fn attribute(&self, key: &[u8]) -> Option<&Attribute> {
-        self.attributes.iter().rev().find(|attribute| attribute.key == key)
+        self.attributes.iter().find(|attribute| attribute.key == key)
     }
 }
 
