@@ -18,10 +18,10 @@ use tokio::sync::watch;
 
 use crate::base::Base;
 use crate::cli::Options;
-use crate::crowds::Crowds;
 use crate::departures::Departures;
 use crate::http;
 use crate::lane::Lanes;
+use crate::losses::Losses;
 use crate::media_http;
 use crate::metrics::Metrics;
 use crate::network::Network;
@@ -148,7 +148,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         metrics,
         players: Players::default(),
         departures: Departures::default(),
-        crowds: Crowds::default(),
+        losses: Losses::default(),
         backend_transport,
         stopping,
     });
@@ -288,9 +288,9 @@ fn choose_base(shared: &Shared, changed: bool) {
     let mut base = shared.base.lock().unwrap_or_else(PoisonError::into_inner);
     let network = shared.network.load_full();
     let servers = network.by_precedence(None);
-    let players = |name: &str| shared.crowds.size(name);
-    let sizes: Vec<_> =
-        servers.iter().map(|s| (s.name.as_str(), players(s.name.as_str()))).collect();
+    let players = shared.players.by_server();
+    let count = |name: &str| players.get(name).copied().unwrap_or(0);
+    let sizes: Vec<_> = servers.iter().map(|s| (s.name.as_str(), count(s.name.as_str()))).collect();
     let moved = base.choose(&sizes, Instant::now());
     if moved {
         let name = base.server().or(sizes.first().map(|(name, _)| *name));

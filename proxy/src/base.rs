@@ -31,7 +31,7 @@ impl Base {
     /// players. The one with most of them becomes the base if they are at least one and a half
     /// times as many as those of the present one, which goes at once only if it is no more. True
     /// if the base has changed.
-    pub(crate) fn choose(&mut self, servers: &[(&str, usize)], now: Instant) -> bool {
+    pub(crate) fn choose(&mut self, servers: &[(&str, u32)], now: Instant) -> bool {
         let Some(default) = servers.first() else { return false };
         let present = match &self.server {
             None => Some(default),

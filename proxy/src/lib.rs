@@ -12,11 +12,11 @@
 mod app;
 mod base;
 pub mod cli;
-mod crowds;
 mod departures;
 pub mod http;
 mod lane;
 pub mod log;
+mod losses;
 mod media_http;
 pub mod metrics;
 pub mod network;

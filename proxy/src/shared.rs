@@ -11,8 +11,8 @@ use mesegate_transport::Config;
 use tokio::sync::watch;
 
 use crate::base::Base;
-use crate::crowds::Crowds;
 use crate::departures::Departures;
+use crate::losses::Losses;
 use crate::metrics::Metrics;
 use crate::network::{Network, Server};
 use crate::players::Players;
@@ -30,7 +30,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) players: Players,
     pub(crate) departures: Departures,
-    pub(crate) crowds: Crowds,
+    pub(crate) losses: Losses,
     /// Transport settings towards backends.
     pub(crate) backend_transport: Arc<Config>,
     /// True from the moment the process was asked to stop.

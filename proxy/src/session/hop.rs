@@ -14,7 +14,7 @@ use mesegate_protocol::{split_command, to_client};
 use super::denial::Denial;
 use super::gate::Gate;
 use super::play::{End, Journey, Player, Purpose, World, client_failed};
-use super::reconnect::{self, Cause, Reconnect};
+use super::reconnect::{self, Reconnect};
 use super::traffic::Traffic;
 use super::travel::{Arrival, Outcome, Refusal, Refused, travel_to_any};
 use crate::network::Server;
@@ -55,48 +55,68 @@ impl Player {
     /// A journey came to its end, good or bad.
     pub(super) fn journey_ended(&mut self, outcome: Outcome) -> Result<(), End> {
         let Some(journey) = self.journey.take() else { return Ok(()) };
-        let Outcome { arrival, refused } = outcome;
+        let Outcome { arrival, mut refused } = outcome;
+        let arrival = match arrival {
+            Some(arrival) if !self.state.is_complete() => {
+                // What the old world has put into the client could not all be taken back.
+                let Arrival { server, title, .. } = arrival;
+                self.shared.departures.left(&server, &self.who.name, Instant::now());
+                refused.push(Refused { server, title, refusal: Refusal::Overflow });
+                None
+            }
+            other => other,
+        };
         let Some(arrival) = arrival else {
-            self.order_ended(Err(last(&refused)));
-            self.refused(&refused, &journey.purpose)?;
+            let last = refused.last().map_or(&Refusal::Nowhere, |refused| &refused.refusal);
+            self.order_ended(Err(last));
+            self.refused(&refused, last, &journey.purpose)?;
             return self.next_move();
         };
-        let (here, server) = (arrival.title.clone(), arrival.server.clone());
+        let (there, here) = (arrival.server.clone(), arrival.title.clone());
         self.switch(arrival, &journey)?;
-        self.order_ended(Ok(Moved::Now(server)));
+        self.order_ended(Ok(Moved::Now(there)));
         if let Purpose::Join { returning: Some(wished) } = &journey.purpose
-            && let Some(refused) = refused.iter().find(|r| r.server.name.as_str() == wished)
+            && let Some(Refused { title, refusal, .. }) =
+                refused.iter().find(|refused| refused.server == *wished)
         {
-            let (there, why) = (refused.server.title(), refused.refusal.told());
-            self.tell(&format!("You cannot enter {there}: {why}. You are on {here}."))?;
+            let why = refusal.told();
+            self.tell(&format!("You cannot enter {title}: {why}. You are on {here}."))?;
         }
         self.next_move()
     }
 
-    fn refused(&mut self, refused: &[Refused], purpose: &Purpose) -> Result<(), End> {
-        let metrics = &self.shared.metrics;
-        let from = self.world.as_ref().map_or("", |w| w.server.as_str());
-        let last = last(refused);
-        if let Purpose::Wish { server } | Purpose::Order { server } = purpose {
-            metrics.moves_total.with_label_values(&[from, server, last.reason()]).inc();
-        }
-        let stays = match purpose {
-            Purpose::Join { returning } => returning.is_some(),
-            // Whoever gave the order is told, and may order a kick with the offer to reconnect.
-            Purpose::Order { .. } => self.world.is_some(),
-            Purpose::Wish { .. } | Purpose::Fallback { .. } => false,
+    fn refused(
+        &mut self,
+        refused: &[Refused],
+        last: &Refusal,
+        purpose: &Purpose,
+    ) -> Result<(), End> {
+        let wished = match purpose {
+            Purpose::Wish { server } | Purpose::Order { server } => Some(server),
+            Purpose::Join { .. } | Purpose::Fallback { .. } => None,
         };
-        if let Some(refused) = refused.iter().find(|r| !stays && r.refusal.needs_reconnect()) {
-            let server = &refused.server;
-            let offer = Reconnect::new(server.name.as_str(), server.title(), Cause::Content);
-            return Err(End::Reconnect(offer));
+        if let Some(server) = wished {
+            let from = self.world.as_ref().map_or("", |w| w.server.as_str());
+            let labels = [from, server, last.reason()];
+            self.shared.metrics.moves_total.with_label_values(&labels).inc();
         }
-        match purpose {
-            // Otherwise the old backend was lost meanwhile.
-            Purpose::Wish { server } | Purpose::Order { server } if self.world.is_some() => {
+        let once_more = match purpose {
+            // Who has logged in anew for a server is not asked to do that again, nor is who did
+            // not ask to go anywhere and can stay.
+            Purpose::Join { returning } => returning.is_none(),
+            Purpose::Order { .. } => self.world.is_none(),
+            Purpose::Wish { .. } | Purpose::Fallback { .. } => true,
+        };
+        let reconnect = refused.iter().find(|r| once_more && r.refusal.needs_reconnect());
+        match (reconnect, wished) {
+            (Some(Refused { server, title, refusal }), _) => {
+                Err(End::Reconnect(Reconnect::new(server, title, refusal.reason())))
+            }
+            (None, Some(server)) if self.world.is_some() => {
                 self.tell(&format!("You cannot enter {server}: {}.", last.told()))
             }
-            _ => Err(End::Deny(self.nowhere(last))),
+            // The old backend was lost, or there was none.
+            (None, _) => Err(End::Deny(self.nowhere(last))),
         }
     }
 
@@ -116,7 +136,7 @@ impl Player {
         tracing::warn!(player = self.who.name, server = lost, reason, "the backend was lost");
         self.shared.metrics.fallbacks_total.with_label_values(&[&lost, reason]).inc();
         self.shared.library.report_lost(&lost);
-        self.shared.crowds.lost(&lost, Instant::now());
+        self.shared.losses.report(&lost, Instant::now());
         self.leave(world);
         self.place.between();
         self.gate = Gate::Waiting(Instant::now());
@@ -161,13 +181,6 @@ impl Player {
             (None, Purpose::Fallback { lost }) => lost.clone(),
             (None, _) => String::new(),
         };
-        if !self.state.is_complete() {
-            // What the old world has put into the client could not all be taken back.
-            self.shared.departures.left(&arrival.server, &self.who.name, Instant::now());
-            self.leave_world();
-            let offer = Reconnect::new(&arrival.server, &arrival.title, Cause::Overflow);
-            return Err(End::Reconnect(offer));
-        }
         self.leave_world();
         // Blocks of the old world that did not get out need not be taken back.
         for message in self.client.discard_unsent(2) {
@@ -191,7 +204,7 @@ impl Player {
         }
         tracing::info!(player = self.who.name, from, to = server, "a player entered a server");
         self.world = Some(World {
-            member: self.shared.crowds.join(&server),
+            notice: self.shared.losses.watch(&server),
             traffic: Traffic::new("server"),
             link: entered.link,
             server,
@@ -233,9 +246,4 @@ impl Player {
 
 fn world_title(network: &crate::network::Network, name: &str) -> String {
     network.server(name).map_or_else(|| name.to_owned(), |s| s.title().to_owned())
-}
-
-/// Why the last of them was not entered.
-fn last(refused: &[Refused]) -> &Refusal {
-    refused.last().map_or(&Refusal::Nowhere, |refused| &refused.refusal)
 }

@@ -105,20 +105,24 @@ impl<'a> Attempt<'a> {
         let address = self.link.remote_addr().ip();
         let place = self.shared.players.enter(&self.name, address, self.version.0, limit);
         let mut place = place.map_err(|t| self.taken(t))?;
-        let (playing, catalogue) = tokio::select! {
+        let (playing, catalogue, returning) = tokio::select! {
             denial = sent_away(&mut place) => return Err(denial.into()),
             loaded = self.prepare(state) => loaded?,
         };
-        let returning = reconnect::remembered(self.shared, &self.name).await;
         Ok(Login { playing, catalogue, mechanisms, returning, place })
     }
 
     /// What a player needs who is let in.
-    async fn prepare(&mut self, state: AwaitInit2) -> Result<(Playing, Arc<Catalogue>), Failure> {
+    async fn prepare(
+        &mut self,
+        state: AwaitInit2,
+    ) -> Result<(Playing, Arc<Catalogue>, Option<String>), Failure> {
         self.link.lift_limits();
         let state = self.until(state, AwaitInit2::on_message).await?;
         self.deadline = Instant::now() + LOADING;
-        self.load(state).await
+        let returning = reconnect::remembered(self.shared, &self.name).await;
+        let (playing, catalogue) = self.load(state).await?;
+        Ok((playing, catalogue, returning))
     }
 
     fn vacancy(&self) -> Result<(), Failure> {

@@ -27,7 +27,7 @@ use super::pushes::Pushes;
 use super::reconnect::Reconnect;
 use super::traffic::Traffic;
 use super::travel::{Outcome, Traveller};
-use crate::crowds::Member;
+use crate::losses::LossNotice;
 use crate::players::{Move, Order, Place};
 use crate::shared::{Shared, unix_now};
 
@@ -82,8 +82,8 @@ pub(super) struct World {
     pub(super) link: Link,
     pub(super) ids: Arc<IdMap>,
     pub(super) traffic: Traffic,
-    /// The player among the others who are there.
-    pub(super) member: Member,
+    /// Other players' losses of this backend.
+    pub(super) notice: LossNotice,
 }
 
 /// A backend that is being entered.
@@ -296,7 +296,7 @@ async fn drive(world: Option<&mut World>) -> Wake {
     let Some(world) = world else { return std::future::pending().await };
     tokio::select! {
         () = world.link.drive() => Wake::Links,
-        () = world.member.doubt() => Wake::Doubt,
+        Ok(()) = world.notice.changed() => Wake::Doubt,
     }
 }
 

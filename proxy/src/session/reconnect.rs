@@ -5,50 +5,30 @@
 use std::time::Duration;
 
 use super::denial::Denial;
-use super::travel::Refusal;
 use crate::shared::{Shared, unix_now};
 
 /// How long a player may take to come back.
 const REMEMBERED: Duration = Duration::from_mins(5);
-
-/// Why a client has to connect anew before it can show a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// It was not given what the server's world is made of.
-    Content,
-    /// The client holds more than was kept account of, so it cannot all be taken back.
-    Overflow,
-}
-
-impl Cause {
-    /// One name for logs and metrics.
-    pub(super) fn reason(self) -> &'static str {
-        match self {
-            Self::Content => "content_unknown",
-            Self::Overflow => "client_state_overflow",
-        }
-    }
-}
 
 /// A player who is asked to connect anew.
 #[derive(Debug)]
 pub(super) struct Reconnect {
     server: String,
     title: String,
-    cause: Cause,
+    reason: &'static str,
 }
 
 impl Reconnect {
-    /// To go on to `server`, which players know as `title`.
-    pub(super) fn new(server: &str, title: &str, cause: Cause) -> Self {
-        Self { server: server.to_owned(), title: title.to_owned(), cause }
+    /// To go on to `server`, which players know as `title`. `reason` is for logs and metrics.
+    pub(super) fn new(server: &str, title: &str, reason: &'static str) -> Self {
+        Self { server: server.to_owned(), title: title.to_owned(), reason }
     }
 
     /// Remembers the target and gives the player's last words. A database that fails costs the
     /// target, not the offer.
     pub(super) async fn offer(self, shared: &Shared, player: &str) -> Denial {
-        let Self { server, title, cause } = self;
-        tracing::info!(player, server, reason = cause.reason(), "a player is asked to reconnect");
+        let Self { server, title, reason } = self;
+        tracing::info!(player, server, reason, "a player is asked to reconnect");
         let now = unix_now();
         let (now, expires) = (now as i64, (now + REMEMBERED.as_secs()) as i64);
         let text = match shared.accounts.set_reconnect(player, &server, now, expires).await {
@@ -58,7 +38,7 @@ impl Reconnect {
                 format!("{title} needs content your game has not loaded. Reconnect and try again.")
             }
         };
-        Denial::text(cause.reason(), text).with_reconnect()
+        Denial::text(reason, text).with_reconnect()
     }
 }
 
@@ -75,13 +55,5 @@ pub(super) async fn remembered(shared: &Shared, player: &str) -> Option<String> 
 pub(super) async fn forget(shared: &Shared, player: &str) {
     if let Err(error) = shared.accounts.clear_reconnect(player).await {
         tracing::error!(%error, "the target of a reconnect cannot be forgotten");
-    }
-}
-
-impl Refusal {
-    /// True if a new login could help.
-    pub(super) fn needs_reconnect(&self) -> bool {
-        use mesegate_content::AdmitError;
-        matches!(self, Self::Content(AdmitError::Missing(_)))
     }
 }

@@ -49,6 +49,9 @@ pub(super) enum Refusal {
         /// What the player's client was told.
         client: ProtocolVersion,
     },
+    /// The client holds more than was kept account of, so that it cannot be freed of it.
+    #[error("your game holds more of this world than can be taken back")]
+    Overflow,
     /// There is nowhere to go.
     #[error("no server is left to go to")]
     Nowhere,
@@ -68,12 +71,18 @@ impl Refusal {
         }
     }
 
+    /// True if it could help the player to log in anew.
+    pub(super) fn needs_reconnect(&self) -> bool {
+        matches!(self, Self::Content(AdmitError::Missing(_)) | Self::Overflow)
+    }
+
     /// One name for logs and metrics.
     pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::Enter(error) => error.reason(),
             Self::Content(_) => "content_unknown",
             Self::Version { .. } => "version_mismatch",
+            Self::Overflow => "client_state_overflow",
             Self::Nowhere => "nowhere",
         }
     }
@@ -105,7 +114,8 @@ async fn travel(shared: &Shared, who: &Traveller, server: &Server) -> Result<Arr
 
 /// A server that was not entered.
 pub(super) struct Refused {
-    pub(super) server: Server,
+    pub(super) server: String,
+    pub(super) title: String,
     pub(super) refusal: Refusal,
 }
 
@@ -136,7 +146,8 @@ pub(super) async fn travel_to_any(
             Err(refusal) => {
                 report(&who.name, &server, &refusal);
                 let enough = enough(&refusal);
-                outcome.refused.push(Refused { server, refusal });
+                let (name, title) = (server.name.to_string(), server.title().to_owned());
+                outcome.refused.push(Refused { server: name, title, refusal });
                 if enough {
                     break;
                 }
