@@ -24,6 +24,7 @@ use crate::play::{HudType, PlayerItem};
 use crate::version::ProtocolVersion;
 
 pub use blocks::HELD_LIMIT;
+pub(crate) use defaults::{moon as moon_default, sun as sun_default};
 
 /// Longest PLAYERPOS or UPDATE_CLIENT_INFO that is remembered, in bytes; engines send less than 50.
 const REPLAY_LIMIT: usize = 256;

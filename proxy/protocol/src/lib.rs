@@ -18,7 +18,7 @@
 
 pub mod client_state;
 pub mod content;
-mod edit;
+mod editor;
 mod edits;
 pub mod formspec;
 pub mod inventory;
@@ -27,10 +27,12 @@ pub mod map;
 pub mod names;
 pub mod objects;
 pub mod opcodes;
+pub mod particle;
 pub mod play;
 pub mod routing;
 pub mod to_client;
 pub mod to_server;
+pub mod translate;
 mod translation;
 pub mod version;
 pub mod wire;

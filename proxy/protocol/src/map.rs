@@ -1,12 +1,14 @@
-//! Map blocks and single nodes: what a proxy reads of them, and how the content ids in them are
-//! changed from a backend's numbers to those the client was told at login.
+//! Map blocks and single nodes: what a proxy reads of them, and how the content ids and names in
+//! them are changed from a backend's to those the client was told at login.
 
 mod block;
+mod cache;
 mod ids;
 pub mod metadata;
 mod position;
 
 pub use block::{BlockLimits, BlockRemapper, ignore_block, is_ignore_block};
+pub use cache::{BlockCache, BlockCacheStats};
 pub use ids::{AIR, IGNORE, IdMap, UNKNOWN};
 pub use position::{block_position, decode_positions, encode_positions, node_position};
 

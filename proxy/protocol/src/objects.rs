@@ -1,5 +1,6 @@
 //! Active objects: which ids in a message name objects, and how they are mapped so that the
-//! player's own object keeps one id for the whole visit.
+//! player's own object keeps one id for the whole visit. Names and content ids in the messages to
+//! objects are translated on the way.
 //!
 //! A client creates its own object once, from the first ACTIVE_OBJECT_REMOVE_ADD it gets, and
 //! holds on to it until it disconnects (`client/localplayer.h`). Removing or adding it again
@@ -9,11 +10,10 @@
 
 mod init;
 mod map;
+mod mapping;
 mod message;
 mod packet;
-mod particle;
 mod properties;
-mod site;
 
 pub use init::Init;
 pub use map::{ObjectMap, OwnObject, RemoveAdd};
@@ -21,4 +21,3 @@ pub use message::{
     ATTACH_TO, OwnState, SET_BONE_POSITION, SET_PHYSICS_OVERRIDE, STOP_ANIMATION, own_state,
 };
 pub use packet::{Addition, Message, Packet, decode_messages, encode_messages};
-pub use particle::{BATCH_LIMIT, remap_particle, remap_particle_batch, spawner_id};

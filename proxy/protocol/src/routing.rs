@@ -34,9 +34,14 @@ pub fn to_client_route(command: u16) -> Route {
         c::NODEDEF | c::ITEMDEF | c::ANNOUNCE_MEDIA => Route::Consume,
         // Files go through the proxy's own store; tokens of a push are numbers of one backend.
         c::MEDIA | c::MEDIA_PUSH => Route::Consume,
-        // Content ids.
-        c::BLOCKDATA | c::ADDNODE | c::SPAWN_PARTICLE | c::SPAWN_PARTICLE_BATCH => Route::Rewrite,
-        // Object ids, and content ids in object properties.
+        // Content ids and names.
+        c::BLOCKDATA | c::ADDNODE | c::NODEMETA_CHANGED => Route::Rewrite,
+        c::INVENTORY | c::DETACHED_INVENTORY => Route::Rewrite,
+        c::SHOW_FORMSPEC | c::INVENTORY_FORMSPEC | c::FORMSPEC_PREPEND => Route::Rewrite,
+        c::SPAWN_PARTICLE | c::SPAWN_PARTICLE_BATCH => Route::Rewrite,
+        c::HUDADD | c::HUDCHANGE | c::HUD_SET_PARAM => Route::Rewrite,
+        c::SET_SKY | c::SET_SUN | c::SET_MOON | c::MINIMAP_MODES => Route::Rewrite,
+        // Object ids too.
         c::ACTIVE_OBJECT_REMOVE_ADD | c::ACTIVE_OBJECT_MESSAGES => Route::Rewrite,
         // The object a sound or a source of particles is attached to.
         c::PLAY_SOUND | c::ADD_PARTICLESPAWNER => Route::Rewrite,

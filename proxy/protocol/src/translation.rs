@@ -35,6 +35,32 @@ impl Translation {
         &self.digest
     }
 
+    /// True if the client has another name for a file of the backend.
+    pub(crate) fn renames_media(&self) -> bool {
+        self.names.renamed_media().next().is_some()
+    }
+
+    /// True if the client has another name for a sound of the backend.
+    pub(crate) fn renames_sounds(&self) -> bool {
+        self.names.renamed_sounds().next().is_some()
+    }
+
+    /// True if the client has another name for an item or node of the backend.
+    pub(crate) fn renames_items(&self) -> bool {
+        self.names.renamed_items().next().is_some()
+    }
+
+    /// True if text of any kind may hold a name that the client has another one for.
+    pub(crate) fn renames(&self) -> bool {
+        self.renames_media() || self.renames_sounds() || self.renames_items()
+    }
+
+    /// The client's number of a content id. The identity leaves even ids alone that it does not
+    /// know.
+    pub(crate) fn content(&self, id: u16) -> u16 {
+        if self.ids.is_identity() { id } else { self.ids.get(id) }
+    }
+
     /// True if every message can be passed on as it is.
     pub fn is_identity(&self) -> bool {
         self.ids.is_identity() && self.names.is_identity()

@@ -1,73 +1,29 @@
 //! The play modules against bytes captured from engine servers.
 #![allow(clippy::unwrap_used)]
 
-use bytes::Bytes;
+mod captured;
+
+use captured::{one, vectors};
 use mesegate_protocol::client_state::ClientState;
 use mesegate_protocol::inventory::{DetachedInventory, InventoryMessage, rewrite};
 use mesegate_protocol::map::{BlockRemapper, IdMap, ignore_block, remap_add_node};
-use mesegate_protocol::objects::{
-    ObjectMap, OwnObject, OwnState, Packet, own_state, remap_particle, remap_particle_batch,
-    spawner_id,
-};
+use mesegate_protocol::objects::{ObjectMap, OwnObject, OwnState, Packet, own_state};
+use mesegate_protocol::particle::spawner_id;
 use mesegate_protocol::play::{HudType, ShowFormspec, hud};
-use mesegate_protocol::{NameMap, ProtocolVersion, split_command, to_client};
+use mesegate_protocol::{NameMap, ProtocolVersion, Translation, split_command, to_client};
 
-struct Vector {
-    id: String,
-    protocol: u16,
-    format: u8,
-    body: Vec<u8>,
-    note: String,
-}
-
-impl Vector {
-    fn version(&self) -> ProtocolVersion {
-        ProtocolVersion(self.protocol)
-    }
-
-    fn message(&self, command: u16) -> Bytes {
-        [&command.to_be_bytes()[..], &self.body].concat().into()
-    }
-}
-
-fn vectors(id: &str) -> Vec<Vector> {
-    let file: serde_json::Value =
-        serde_json::from_str(include_str!("data/play_vectors.json")).unwrap();
-    let found: Vec<_> = file["vectors"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|vector| vector["id"].as_str().unwrap().starts_with(id))
-        .map(|vector| {
-            let hex = vector["hex"].as_str().unwrap();
-            Vector {
-                id: vector["id"].as_str().unwrap().into(),
-                protocol: vector["protocol"][0].as_u64().unwrap() as u16,
-                format: vector["block_format"].as_u64().unwrap() as u8,
-                body: (0..hex.len())
-                    .step_by(2)
-                    .map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap())
-                    .collect(),
-                note: vector["note"].as_str().unwrap().into(),
-            }
-        })
-        .collect();
-    assert!(!found.is_empty(), "no vector {id}");
-    found
-}
-
-fn one(id: &str) -> Vector {
-    vectors(id).remove(0)
+fn only_ids(ids: IdMap) -> Translation {
+    Translation::new(ids, NameMap::default())
 }
 
 /// Every id there is maps to itself and one more, so that nothing stays where a content id is.
-fn plus_one() -> IdMap {
-    IdMap::new((0..=u16::MAX).map(|id| (id, id.wrapping_add(1))))
+fn plus_one() -> Translation {
+    only_ids(IdMap::new((0..=u16::MAX).map(|id| (id, id.wrapping_add(1)))))
 }
 
 /// The inverse of [`plus_one`] for ids whose image is not builtin.
-fn minus_one() -> IdMap {
-    IdMap::new((0..=u16::MAX).map(|id| (id.wrapping_add(1), id)))
+fn minus_one() -> Translation {
+    only_ids(IdMap::new((0..=u16::MAX).map(|id| (id.wrapping_add(1), id))))
 }
 
 #[test]
@@ -80,13 +36,13 @@ fn captured_blocks_map_there_and_back() {
         assert_eq!(there.last(), Some(&2));
         let back = remapper.remap(&there, &minus_one(), vector.format).unwrap().unwrap();
         // Compressors differ, so compare what two different maps make of both.
-        for ids in [plus_one(), IdMap::new([(10, 11)])] {
+        for ids in [plus_one(), only_ids(IdMap::new([(10, 11)]))] {
             assert_eq!(
                 remapper.remap(&back, &ids, vector.format).unwrap(),
                 remapper.remap(&message, &ids, vector.format).unwrap()
             );
         }
-        assert_eq!(remapper.remap(&message, &IdMap::identity(), vector.format), Ok(None));
+        assert_eq!(remapper.remap(&message, &only_ids(IdMap::identity()), vector.format), Ok(None));
     }
 }
 
@@ -103,9 +59,9 @@ fn overwriting_blocks_are_those_tried_with_clients() {
 #[test]
 fn add_node_maps() {
     let message = one("ADDNODE").message(to_client::ADDNODE);
-    let mapped = remap_add_node(&message, &plus_one()).unwrap().unwrap();
+    let mapped = remap_add_node(&message, plus_one().ids()).unwrap().unwrap();
     assert_eq!(mapped[8..10], 17u16.to_be_bytes());
-    assert_eq!(remap_add_node(&mapped, &minus_one()).unwrap(), Some(message));
+    assert_eq!(remap_add_node(&mapped, minus_one().ids()).unwrap(), Some(message));
 }
 
 #[test]
@@ -115,7 +71,7 @@ fn captured_objects_are_read_and_swapped_there_and_back() {
         let packet = Packet::decode(&vector.body).unwrap();
         let id = packet.added[0].id;
         assert_eq!(packet.added[0].init.as_ref().unwrap().id, id, "{}", vector.id);
-        let ids = IdMap::identity();
+        let ids = only_ids(IdMap::identity());
         // As if the player were 4000 here and the client knew it by the entity's id.
         let mut map = ObjectMap::with_ids(id, Some(4000));
         let mapped = map.remove_add(&message, b"Alice", &ids).unwrap();
@@ -154,7 +110,7 @@ fn captured_local_player_creates_then_updates() {
     for vector in vectors("ACTIVE_OBJECT_REMOVE_ADD adding the local player") {
         let name = vector.note.split_whitespace().next_back().unwrap();
         let message = vector.message(to_client::ACTIVE_OBJECT_REMOVE_ADD);
-        let ids = IdMap::identity();
+        let ids = only_ids(IdMap::identity());
         let mut map = ObjectMap::new();
         let first = map.remove_add(&message, name.as_bytes(), &ids).unwrap();
         assert_eq!(first.own, Some(OwnObject::Created));
@@ -184,7 +140,7 @@ fn captured_local_player_creates_then_updates() {
 
 #[test]
 fn captured_objects_cut_anywhere_are_errors() {
-    let ids = IdMap::new([(1, 2)]);
+    let ids = only_ids(IdMap::new([(1, 2)]));
     for vector in vectors("ACTIVE_OBJECT_REMOVE_ADD") {
         let message = vector.message(to_client::ACTIVE_OBJECT_REMOVE_ADD);
         for cut in 0..message.len() {
@@ -233,26 +189,15 @@ fn captured_spawners_are_read_and_swapped_at_every_layout() {
 
         let attached = u16::from_be_bytes([message[at], message[at + 1]]);
         assert_ne!(attached, 0);
-        let identity = IdMap::identity();
         let map = ObjectMap::with_ids(5000, Some(attached));
-        let there = map.particle_spawner(&message, &identity, version).unwrap().unwrap();
+        let there = map.particle_spawner(&message, version).unwrap().unwrap();
         assert_eq!(there[at..at + 2], 5000u16.to_be_bytes());
-        let back = map.particle_spawner(&there, &identity, version).unwrap();
+        let back = map.particle_spawner(&there, version).unwrap();
         assert_eq!(back, Some(message.clone()));
 
-        // No animation here, so the node follows type, glow and collision: it is air.
-        let map = ObjectMap::with_ids(1, Some(1));
-        assert_eq!(message[at + 5..at + 7], [0, 126]);
-        assert_eq!(map.particle_spawner(&message, &plus_one(), version), Ok(None));
-        let mut of_node = message.to_vec();
-        of_node[at + 6] = 20;
-        let there = map.particle_spawner(&of_node, &plus_one(), version).unwrap().unwrap();
-        of_node[at + 6] = 21;
-        assert_eq!(there, of_node);
         // Cut anywhere it must not be read past its end.
-        let ids = plus_one();
         for cut in 0..message.len() {
-            let _ = map.particle_spawner(&message[..cut], &ids, version);
+            let _ = map.particle_spawner(&message[..cut], version);
         }
     }
 }
@@ -284,40 +229,12 @@ fn captured_attractor_objects_are_swapped() {
         for object in &objects {
             with_objects[*object..*object + 2].copy_from_slice(&6000u16.to_be_bytes());
         }
-        let there = map.particle_spawner(&with_objects, &IdMap::identity(), version).unwrap();
+        let there = map.particle_spawner(&with_objects, version).unwrap();
         for object in &objects {
             with_objects[*object..*object + 2].copy_from_slice(&5000u16.to_be_bytes());
         }
         assert_eq!(there.map(|m| m.to_vec()), (kind > 0).then_some(with_objects), "kind {kind}");
     }
-}
-
-#[test]
-fn captured_particles_are_mapped_there_and_back() {
-    for vector in vectors("SPAWN_PARTICLE").iter().filter(|v| v.id == "SPAWN_PARTICLE") {
-        let message = vector.message(to_client::SPAWN_PARTICLE);
-        let there = remap_particle(&message, &plus_one()).unwrap().unwrap();
-        let changed: Vec<_> = (0..message.len()).filter(|i| message[*i] != there[*i]).collect();
-        assert_eq!((changed.len(), there.len()), (1, message.len()), "node 0 became 1");
-        assert_eq!(remap_particle(&there, &minus_one()), Ok(Some(message)));
-    }
-    let plain = one("SPAWN_PARTICLE_BATCH (decompressed)").body;
-    let batch = one("SPAWN_PARTICLE_BATCH").message(to_client::SPAWN_PARTICLE_BATCH);
-    let open = |message: &[u8]| zstd::stream::decode_all(&message[6..]).unwrap();
-    assert_eq!(open(&batch), plain);
-    let there = remap_particle_batch(&batch, &plus_one()).unwrap().unwrap();
-    assert_ne!(open(&there), plain);
-    let back = remap_particle_batch(&there, &minus_one()).unwrap().unwrap();
-    assert_eq!(open(&back), plain);
-    assert_eq!(remap_particle_batch(&batch, &IdMap::identity()), Ok(None));
-}
-
-#[test]
-fn a_batch_that_unpacks_without_end_is_refused() {
-    let bomb = zstd::bulk::compress(&vec![0; 64 * 1024 * 1024], 3).unwrap();
-    let length = (bomb.len() as u32).to_be_bytes();
-    let message = [&[0, 0x64][..], &length, &bomb].concat();
-    assert!(remap_particle_batch(&message, &plus_one()).is_err());
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! One message at a time, from one leg to the other.
 
-use std::cell::RefCell;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use bytes::Bytes;
 use mesegate_protocol::login::AccessDenied;
 use mesegate_protocol::login::DenyCode;
-use mesegate_protocol::map::BlockRemapper;
+use mesegate_protocol::map::BlockCache;
 use mesegate_protocol::play::{MovePlayer, PlayerPos, decode_chat};
 use mesegate_protocol::routing::{Route, to_client_route, to_server_route};
-use mesegate_protocol::{map, objects, split_command, to_client, to_server};
+use mesegate_protocol::translate::Translator;
+use mesegate_protocol::{split_command, to_client, to_server};
 use mesegate_transport::Message;
 
 use super::command::Command;
@@ -19,10 +20,11 @@ use super::play::{End, Player};
 /// Lines that are kept while a player is between two servers.
 const HELD_CHAT: usize = 8;
 
-thread_local! {
-    /// Compressors take hundreds of kilobytes, so players share one set a thread.
-    static BLOCKS: RefCell<BlockRemapper> = RefCell::default();
-}
+/// Memory for translated map blocks, in bytes.
+const BLOCKS_BYTES: usize = 64 * 1024 * 1024;
+
+/// Translated map blocks of all players.
+static BLOCKS: LazyLock<BlockCache> = LazyLock::new(|| BlockCache::new(BLOCKS_BYTES));
 
 impl Player {
     /// A message of the player's client.
@@ -160,10 +162,10 @@ impl Player {
         let Message { channel, reliable, data } = message;
         let Some(world) = &self.world else { return Ok(()) };
         let version = self.who.version;
-        let ids = &world.ids;
+        let translation = &world.translation;
         let rewritten = match command {
             to_client::ACTIVE_OBJECT_REMOVE_ADD => {
-                match self.objects.remove_add(&data, self.who.name.as_bytes(), ids) {
+                match self.objects.remove_add(&data, self.who.name.as_bytes(), translation) {
                     Ok(result) => {
                         for message in result.messages {
                             self.send_client(channel, reliable, message)?;
@@ -173,17 +175,22 @@ impl Player {
                 }
                 return Ok(());
             }
-            to_client::BLOCKDATA => {
-                let format = version.serialization_version();
-                BLOCKS.with_borrow_mut(|blocks| blocks.remap(&data, ids, format))
+            to_client::ACTIVE_OBJECT_MESSAGES => self.objects.messages(&data, translation),
+            _ => {
+                let translator = Translator { translation, version, blocks: &BLOCKS };
+                let new = translator.to_client(&data, &|id| self.state.hud_type(id));
+                new.and_then(|new| {
+                    let message = new.as_ref().unwrap_or(&data);
+                    let mapped = match command {
+                        to_client::PLAY_SOUND => self.objects.play_sound(message)?,
+                        to_client::ADD_PARTICLESPAWNER => {
+                            self.objects.particle_spawner(message, version)?
+                        }
+                        _ => None,
+                    };
+                    Ok(mapped.or(new))
+                })
             }
-            to_client::ADDNODE => map::remap_add_node(&data, ids),
-            to_client::ACTIVE_OBJECT_MESSAGES => self.objects.messages(&data, ids),
-            to_client::PLAY_SOUND => self.objects.play_sound(&data),
-            to_client::ADD_PARTICLESPAWNER => self.objects.particle_spawner(&data, ids, version),
-            to_client::SPAWN_PARTICLE => objects::remap_particle(&data, ids),
-            to_client::SPAWN_PARTICLE_BATCH => objects::remap_particle_batch(&data, ids),
-            _ => Ok(Some(data.clone())),
         };
         match rewritten {
             Ok(Some(new)) => self.send_client(channel, reliable, new),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mesegate_protocol::play::channel;
-use mesegate_protocol::{split_command, to_client};
+use mesegate_protocol::{NameMap, Translation, split_command, to_client};
 
 use super::denial::Denial;
 use super::gate::Gate;
@@ -209,7 +209,7 @@ impl Player {
             link: entered.link,
             server,
             title,
-            ids,
+            translation: Translation::new((*ids).clone(), NameMap::default()),
         });
         self.moving_since = Some(journey.started);
         self.send_world(1, true, self.ready.clone());

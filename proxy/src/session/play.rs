@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mesegate_auth::srp::ServerHandshake;
+use mesegate_protocol::Translation;
 use mesegate_protocol::client_state::ClientState;
 use mesegate_protocol::login::sudo::Sudo;
-use mesegate_protocol::map::IdMap;
 use mesegate_protocol::objects::ObjectMap;
 use mesegate_protocol::play::ChatMessage;
 use mesegate_transport::{Link, Message, SendError};
@@ -80,7 +80,7 @@ pub(super) struct World {
     pub(super) server: String,
     pub(super) title: String,
     pub(super) link: Link,
-    pub(super) ids: Arc<IdMap>,
+    pub(super) translation: Translation,
     pub(super) traffic: Traffic,
     /// Other players' losses of this backend.
     pub(super) notice: LossNotice,

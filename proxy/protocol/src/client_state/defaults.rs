@@ -98,7 +98,7 @@ fn sky(version: ProtocolVersion) -> Bytes {
 }
 
 /// `skyparams.h`, getSunDefaults.
-fn sun() -> Bytes {
+pub(crate) fn sun() -> Bytes {
     message(op::SET_SUN, |w| {
         w.bool(true).str16(b"sun.png").str16(b"sun_tonemap.png").str16(b"sunrisebg.png");
         w.bool(true).f32(1.0);
@@ -106,7 +106,7 @@ fn sun() -> Bytes {
 }
 
 /// `skyparams.h`, getMoonDefaults.
-fn moon() -> Bytes {
+pub(crate) fn moon() -> Bytes {
     message(op::SET_MOON, |w| {
         w.bool(true).str16(b"moon.png").str16(b"moon_tonemap.png").f32(1.0);
     })

@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::{ClientState, REPLAY_LIMIT};
 use crate::map::{block_position, decode_positions, encode_positions};
-use crate::objects::{OwnState, Packet, decode_messages, own_state, spawner_id};
+use crate::objects::{OwnState, Packet, decode_messages, own_state};
+use crate::particle::spawner_id;
 use crate::play::{
     ChannelSignal, Hp, PlayerItem, PlayerList, PlayerListChange, Signal, channel,
     decode_removed_sounds, encode_removed_sounds, hud,

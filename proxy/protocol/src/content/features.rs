@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::fields::{self, Field, FieldKind, Place, Walker, expect_version};
-use crate::edit::Edits;
+use crate::edits::Edits;
 use crate::names::NameMap;
 use crate::wire::{Result, WireError, Writer};
 
@@ -143,16 +143,16 @@ impl<'a> FeaturesView<'a> {
         new_name: &mut dyn FnMut(Field<'_>) -> Option<Vec<u8>>,
         connects: Option<&dyn Fn(u16) -> u16>,
     ) -> Option<Bytes> {
-        let mut edits = Edits::default();
+        let mut edits = Edits::new(self.raw);
         let ids = self.connects_to.clone();
         let after = self.places.partition_point(|place| place.value.start < ids.start);
         let (before, after) = self.places.split_at(after);
         fields::replace(self.raw, before, new_name, &mut edits);
         if let Some(new) = connects.and_then(|map| self.mapped_connects_to(map)) {
-            edits.replace(ids, new);
+            edits.replace(ids, &new);
         }
         fields::replace(self.raw, after, new_name, &mut edits);
-        edits.apply(self.raw).map(Bytes::from)
+        edits.finish().map(Bytes::from)
     }
 
     /// Bytes after the last name: up to five known ones, by the sender's release (leveled max,

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::edit::Edits;
+use crate::editor::replace_str16;
+use crate::edits::Edits;
 use crate::names::NameMap;
 use crate::wire::{Reader, Result, WireError};
 
@@ -99,12 +100,12 @@ pub(super) fn replace(
     raw: &[u8],
     places: &[Place],
     new_name: &mut dyn FnMut(Field<'_>) -> Option<Vec<u8>>,
-    edits: &mut Edits,
+    edits: &mut Edits<'_>,
 ) {
     for place in places {
         let old = Field { kind: place.kind, value: &raw[place.value.clone()] };
         if let Some(new) = new_name(old) {
-            edits.replace_str16(place.value.clone(), &new);
+            replace_str16(edits, place.value.clone(), &new);
         }
     }
 }

@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::fields::{self, Field, FieldKind, Place, Walker, expect_version};
 use crate::ProtocolVersion;
-use crate::edit::Edits;
+use crate::editor::replace_str16;
+use crate::edits::Edits;
 use crate::names::NameMap;
 use crate::wire::{Reader, Result, WireError};
 
@@ -140,18 +141,18 @@ impl<'a> ItemView<'a> {
 
     /// With new names; `None` if nothing changes.
     fn edited(&self, new_name: &mut dyn FnMut(Field<'_>) -> Option<Vec<u8>>) -> Option<Bytes> {
-        let mut edits = Edits::default();
+        let mut edits = Edits::new(self.raw);
         fields::replace(self.raw, &self.places, new_name, &mut edits);
         // The string with names inside comes after all other names.
         if let Some(inside) = &self.pointabilities {
-            let mut nodes = Edits::default();
-            let outer = inside.outer.clone();
-            fields::replace(&self.raw[outer.clone()], &inside.nodes, new_name, &mut nodes);
-            if let Some(new) = nodes.apply(&self.raw[outer.clone()]) {
-                edits.replace_str16(outer, &new);
+            let outer = &self.raw[inside.outer.clone()];
+            let mut nodes = Edits::new(outer);
+            fields::replace(outer, &inside.nodes, new_name, &mut nodes);
+            if let Some(new) = nodes.finish() {
+                replace_str16(&mut edits, inside.outer.clone(), &new);
             }
         }
-        edits.apply(self.raw).map(Bytes::from)
+        edits.finish().map(Bytes::from)
     }
 }
 

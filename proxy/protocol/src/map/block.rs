@@ -1,13 +1,14 @@
-//! BLOCKDATA: changing the 4096 content ids inside the compressed block
-//! (`mapblock.cpp`, `MapBlock::serialize`).
+//! BLOCKDATA: changing the 4096 content ids and the names in node metadata inside the compressed
+//! block (`mapblock.cpp`, `MapBlock::serialize`).
 
 mod format28;
 mod format29;
 
 use bytes::Bytes;
 
-use super::IdMap;
+use super::metadata;
 use crate::to_client;
+use crate::translation::Translation;
 use crate::wire::{Result, WireError, Writer};
 
 /// Nodes in a block.
@@ -17,7 +18,7 @@ const NODE_BYTES: usize = NODES * 4;
 /// Flags, lighting bits, content width, params width.
 const HEADER: usize = 5;
 /// Command and block position.
-const PREFIX: usize = 2 + 6;
+pub(super) const PREFIX: usize = 2 + 6;
 /// What follows the block; clients read it and ignore its value (`SendBlockNoLock`).
 const NETWORK_VERSION: u8 = 2;
 /// An empty node metadata list (`nodemetadata.cpp`): its version byte says so.
@@ -70,7 +71,11 @@ struct Block {
 
 impl Block {
     /// Maps all content ids; false if none changed.
-    fn remap(&mut self, ids: &IdMap) -> bool {
+    fn remap(&mut self, translation: &Translation) -> bool {
+        let ids = translation.ids();
+        if ids.is_identity() {
+            return false;
+        }
         let mut changed = false;
         for raw in self.nodes[..NODES * 2].chunks_exact_mut(2) {
             let old = u16::from_be_bytes([raw[0], raw[1]]);
@@ -79,6 +84,17 @@ impl Block {
             raw.copy_from_slice(&new.to_be_bytes());
         }
         changed
+    }
+
+    /// Renames what the metadata names; false if nothing changed.
+    fn rename(&mut self, translation: &Translation) -> Result<bool> {
+        if !translation.renames() {
+            return Ok(false);
+        }
+        let new = metadata::rewrite(&self.metadata, false, translation.names())?;
+        let changed = new.is_some();
+        self.metadata = new.unwrap_or(std::mem::take(&mut self.metadata));
+        Ok(changed)
     }
 
     /// Engines between protocol 37 and 53 write both widths as 2 and nothing else.
@@ -102,15 +118,22 @@ impl BlockRemapper {
         Self { limits, ..Self::default() }
     }
 
-    /// Maps the content ids of a BLOCKDATA message in block format `format` (28 or 29).
+    /// Translates the content ids and the node metadata of a BLOCKDATA message in block format
+    /// `format` (28 or 29).
     ///
-    /// `None`: nothing in it changes, forward the same bytes. Node metadata is copied as it is,
-    /// unless it is over the limit; then it is left out.
+    /// `None`: nothing in it changes, forward the same bytes. Node metadata that is over the limit
+    /// is left out.
     ///
     /// # Errors
-    /// The block cannot be decompressed or has another node width or block format.
-    pub fn remap(&mut self, message: &[u8], ids: &IdMap, format: u8) -> Result<Option<Bytes>> {
-        if ids.is_identity() {
+    /// The block cannot be decompressed, has another node width or block format, or its metadata
+    /// cannot be read.
+    pub fn remap(
+        &mut self,
+        message: &[u8],
+        translation: &Translation,
+        format: u8,
+    ) -> Result<Option<Bytes>> {
+        if !changes(translation) {
             return Ok(None);
         }
         let Some((prefix, body)) = message.split_at_checked(PREFIX) else {
@@ -122,13 +145,13 @@ impl BlockRemapper {
                     Some(codec) => codec,
                     empty => empty.insert(format29::Codec::new()?),
                 };
-                let result = codec.remap(prefix, body, ids, self.limits, &mut self.block);
+                let result = codec.remap(prefix, body, translation, self.limits, &mut self.block);
                 codec.trim(KEPT_BUFFER);
                 result
             }
             28 => {
                 let codec = self.format28.get_or_insert_default();
-                codec.remap(prefix, body, ids, self.limits, &mut self.block)
+                codec.remap(prefix, body, translation, self.limits, &mut self.block)
             }
             _ => Err(WireError::Invalid { what: "block format", offset: 0 }),
         };
@@ -137,6 +160,11 @@ impl BlockRemapper {
         }
         result
     }
+}
+
+/// True if a block can be another one for the client.
+pub(super) fn changes(translation: &Translation) -> bool {
+    !translation.ids().is_identity() || translation.renames()
 }
 
 /// All nodes "ignore", block format 29: one zstd frame and the network version.

@@ -1,14 +1,16 @@
 //! Initialisation data of an object (`server/player_sao.cpp`, `server/luaentity_sao.cpp`,
 //! `content_cao.cpp` processInitData).
 
-use std::ops::Range;
-
+use super::mapping::Mapping;
 use super::message;
-use super::site::Site;
-use crate::wire::{Reader, Result};
+use crate::editor::Editor;
+use crate::wire::{Reader, Result, STR32_MAX};
 
 /// The only layout version there is.
 const VERSION: u8 = 1;
+
+/// Bytes from the id to the messages: position, rotation, health, number of messages.
+const BETWEEN: usize = 12 + 12 + 2 + 1;
 
 /// What the proxy reads of an object's initialisation data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +23,8 @@ pub struct Init<'a> {
     pub id: u16,
     /// The first messages to the object.
     pub messages: Vec<&'a [u8]>,
+    /// Where the id lies in the data.
     id_offset: usize,
-    ranges: Vec<Range<usize>>,
 }
 
 impl<'a> Init<'a> {
@@ -39,16 +41,13 @@ impl<'a> Init<'a> {
         let is_player = r.bool()?;
         let id_offset = r.position();
         let id = r.u16()?;
-        r.take(12 + 12 + 2, "object position")?;
+        r.take(BETWEEN - 1, "object position")?;
         let count = r.u8()?;
         let mut messages = Vec::with_capacity(count.into());
-        let mut ranges = Vec::with_capacity(count.into());
         for _ in 0..count {
-            let message = r.str32()?;
-            ranges.push(r.position() - message.len()..r.position());
-            messages.push(message);
+            messages.push(r.str32()?);
         }
-        Ok(Some(Self { name, is_player, id, messages, id_offset, ranges }))
+        Ok(Some(Self { name, is_player, id, messages, id_offset }))
     }
 
     /// True if a client that logged in as `name` takes the object for its own player: the names
@@ -57,11 +56,20 @@ impl<'a> Init<'a> {
         self.is_player && self.name == name
     }
 
-    /// Adds the places of ids; the data starts at `base` in the whole message.
-    pub(super) fn sites(&self, base: usize, out: &mut Vec<Site>) {
-        out.push(Site::object(base + self.id_offset));
-        for (message, range) in self.messages.iter().zip(&self.ranges) {
-            message::sites(message, base + range.start, out);
-        }
+    /// The data this was read from with other ids and names; `None` if nothing changes.
+    pub(super) fn rewrite(&self, data: &[u8], mapping: &Mapping<'_>) -> Option<Vec<u8>> {
+        let mut edit = Editor::new(data);
+        let mut walk = || {
+            edit.skip(self.id_offset, "object name")?;
+            edit.u16(|id| mapping.object(id))?;
+            edit.skip(BETWEEN, "object position")?;
+            for _ in &self.messages {
+                edit.str32(|message| message::rewrite(message, mapping, STR32_MAX))?;
+            }
+            Ok(())
+        };
+        // What was read once can be read again.
+        let walked: Result<()> = walk();
+        walked.ok().and_then(|()| edit.finish())
     }
 }

@@ -1,14 +1,17 @@
 //! The swap of two object ids, applied to every message that names objects.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
-use super::packet::{Addition, Packet, decode_messages, encode_messages};
-use super::site::{self, Kind, Site};
-use super::{message, particle};
-use crate::map::IdMap;
+use super::mapping::Mapping;
+use super::message;
+use super::packet::{Addition, Packet, encode_messages};
+use crate::editor::Editor;
+use crate::translation::Translation;
 use crate::version::ProtocolVersion;
-use crate::wire::{Reader, Result, WireError, Writer};
-use crate::{split_command, to_client};
+use crate::wire::{Result, WireError, Writer};
+use crate::{particle, split_command, to_client};
 
 /// Bytes of the command, which offsets in a body do not count.
 const COMMAND: usize = 2;
@@ -85,11 +88,8 @@ impl ObjectMap {
         }
     }
 
-    fn apply(&self, ids: &IdMap, kind: Kind, id: u16) -> u16 {
-        match kind {
-            Kind::Object => self.swap(id),
-            Kind::Content => map_content(ids, id),
-        }
+    fn mapping<'a>(&'a self, translation: &'a Translation) -> Mapping<'a> {
+        Mapping { objects: self, translation }
     }
 
     /// Maps an ACTIVE_OBJECT_REMOVE_ADD of the backend, and learns the own object's id from it.
@@ -104,7 +104,7 @@ impl ObjectMap {
         &mut self,
         message: &Bytes,
         login_name: &[u8],
-        ids: &IdMap,
+        translation: &Translation,
     ) -> Result<RemoveAdd> {
         let packet = Packet::decode(body_of(message)?)?;
         let own = packet.added.iter().find(|added| added.is_own(login_name));
@@ -150,69 +150,36 @@ impl ObjectMap {
         result.added.retain(|id| *id != local);
 
         let whole = kept.len() == packet.added.len() && result.removed == packet.removed;
-        if whole && self.is_identity() && ids.is_identity() {
+        let mapping = self.mapping(translation);
+        if whole && mapping.is_identity() {
             result.messages.push(message.clone());
         } else {
             if !kept.is_empty() || !result.removed.is_empty() || created {
-                result.messages.push(self.encode(&result.removed, &kept, ids));
+                result.messages.push(encode(&result.removed, &kept, &mapping));
             }
             if let Some(own) = own.filter(|_| !created) {
-                result.messages.extend(self.own_messages(local, own, ids));
+                result.messages.extend(own_messages(local, own, &mapping));
             }
         }
         Ok(result)
-    }
-
-    fn encode(&self, removed: &[u16], added: &[&Addition<'_>], ids: &IdMap) -> Bytes {
-        let mut w = Writer::command(to_client::ACTIVE_OBJECT_REMOVE_ADD);
-        w.u16(removed.len() as u16);
-        for id in removed {
-            w.u16(*id);
-        }
-        w.u16(added.len() as u16);
-        let mut sites = Vec::new();
-        for added in added {
-            sites.push(Site::object(w.len()));
-            w.u16(added.id).u8(added.kind).u32(added.data.len() as u32);
-            if let Some(init) = &added.init {
-                init.sites(w.len(), &mut sites);
-            }
-            w.raw(added.data);
-        }
-        let mut out = w.into_vec();
-        site::patch(&mut out, &sites, |kind, id| self.apply(ids, kind, id));
-        out.into()
-    }
-
-    /// The first messages to the own object, as messages to the object the client has.
-    fn own_messages(&self, local: u16, own: &Addition<'_>, ids: &IdMap) -> Option<Bytes> {
-        let messages = own.init.as_ref().map_or(&[][..], |init| &init.messages);
-        let mut mapped = Vec::with_capacity(messages.len());
-        for data in messages {
-            let mut sites = Vec::new();
-            message::sites(data, 0, &mut sites);
-            let mut data = data.to_vec();
-            site::patch(&mut data, &sites, |kind, id| self.apply(ids, kind, id));
-            mapped.push(data);
-        }
-        encode_messages(local, mapped.iter().map(Vec::as_slice))
     }
 
     /// Maps an ACTIVE_OBJECT_MESSAGES. `None`: forward the same bytes.
     ///
     /// # Errors
     /// The message cannot be read to its end.
-    pub fn messages(&self, message: &[u8], ids: &IdMap) -> Result<Option<Bytes>> {
-        if self.is_identity() && ids.is_identity() {
+    pub fn messages(&self, message: &[u8], translation: &Translation) -> Result<Option<Bytes>> {
+        let mapping = self.mapping(translation);
+        if mapping.is_identity() {
             return Ok(None);
         }
-        let mut sites = Vec::new();
-        for part in decode_messages(body_of(message)?) {
-            let part = part?;
-            sites.push(Site::object(COMMAND + part.offset));
-            message::sites(part.data, COMMAND + part.offset + 4, &mut sites);
+        let mut edit = Editor::new(message);
+        edit.skip(COMMAND, "command")?;
+        while !edit.is_empty() {
+            edit.u16(|id| self.swap(id))?;
+            edit.str16(|data| message::rewrite(data, &mapping, message::FRAMED_MAX))?;
         }
-        Ok(site::rewrite(message, &sites, |kind, id| self.apply(ids, kind, id)))
+        Ok(edit.finish().map(Bytes::from))
     }
 
     /// Maps the object of a PLAY_SOUND. `None`: forward the same bytes.
@@ -223,30 +190,30 @@ impl ObjectMap {
         if self.is_identity() {
             return Ok(None);
         }
-        let mut r = Reader::new(message);
-        r.take(COMMAND + 4, "sound id")?;
-        r.str16()?;
-        r.take(4 + 1 + 12, "sound position")?;
-        let site = Site::object(r.position());
-        r.u16()?;
-        Ok(site::rewrite(message, &[site], |_, id| self.swap(id)))
+        let mut edit = Editor::new(message);
+        edit.skip(COMMAND + 4, "sound id")?;
+        edit.read().str16()?;
+        edit.skip(4 + 1 + 12, "sound position")?;
+        edit.u16(|id| self.swap(id))?;
+        Ok(edit.finish().map(Bytes::from))
     }
 
-    /// Maps the objects and the node of an ADD_PARTICLESPAWNER. `None`: forward the same bytes.
+    /// Maps the objects of an ADD_PARTICLESPAWNER. `None`: forward the same bytes.
     ///
     /// # Errors
     /// The message ends inside a field.
     pub fn particle_spawner(
         &self,
         message: &[u8],
-        ids: &IdMap,
         version: ProtocolVersion,
     ) -> Result<Option<Bytes>> {
-        if self.is_identity() && ids.is_identity() {
+        if self.is_identity() {
             return Ok(None);
         }
-        let sites = particle::spawner_sites(message, version)?;
-        Ok(site::rewrite(message, &sites, |kind, id| self.apply(ids, kind, id)))
+        particle::rewrite_spawner(message, version, &mut |field| match field {
+            particle::Field::Object(id) => particle::Change::Id(self.swap(id)),
+            _ => particle::Change::None,
+        })
     }
 
     /// Maps the pointed object of an INTERACT of the client. `None`: forward the same bytes.
@@ -259,23 +226,44 @@ impl ObjectMap {
         if self.is_identity() {
             return Ok(None);
         }
-        let mut r = Reader::new(message);
-        r.take(COMMAND + 1 + 2, "interaction")?;
-        let pointed = r.str32()?;
-        let start = r.position() - pointed.len();
-        let mut r = Reader::new(pointed);
-        if (r.u8()?, r.u8()?) != (0, OBJECT) {
+        let mut edit = Editor::new(message);
+        edit.skip(COMMAND + 1 + 2, "interaction")?;
+        let length = edit.read().u32()?;
+        let head = edit.read().take(2, "pointed thing")?;
+        if head != [0, OBJECT] || length < 4 {
             return Ok(None);
         }
-        let site = Site::object(start + r.position());
-        r.u16()?;
-        Ok(site::rewrite(message, &[site], |_, id| self.swap(id)))
+        edit.u16(|id| self.swap(id))?;
+        Ok(edit.finish().map(Bytes::from))
     }
 }
 
-/// A content id; the identity map leaves even ids alone that it does not know.
-pub(super) fn map_content(ids: &IdMap, id: u16) -> u16 {
-    if ids.is_identity() { id } else { ids.get(id) }
+fn encode(removed: &[u16], added: &[&Addition<'_>], mapping: &Mapping<'_>) -> Bytes {
+    let mut w = Writer::command(to_client::ACTIVE_OBJECT_REMOVE_ADD);
+    w.u16(removed.len() as u16);
+    for id in removed {
+        w.u16(*id);
+    }
+    w.u16(added.len() as u16);
+    for added in added {
+        let new = added.init.as_ref().and_then(|init| init.rewrite(added.data, mapping));
+        let data = new.as_deref().unwrap_or(added.data);
+        w.u16(mapping.object(added.id)).u8(added.kind).str32(data);
+    }
+    w.finish()
+}
+
+/// The first messages to the own object, as messages to the object the client has.
+fn own_messages(local: u16, own: &Addition<'_>, mapping: &Mapping<'_>) -> Option<Bytes> {
+    let messages = own.init.as_ref().map_or(&[][..], |init| &init.messages);
+    let mapped: Vec<Cow<'_, [u8]>> = messages
+        .iter()
+        .map(|data| match message::rewrite(data, mapping, message::FRAMED_MAX) {
+            Some(new) => new.into(),
+            None => (*data).into(),
+        })
+        .collect();
+    encode_messages(local, mapped.iter().map(|data| &data[..]))
 }
 
 fn body_of(message: &[u8]) -> Result<&[u8]> {

@@ -1,12 +1,15 @@
 //! Single object messages: `u8` command and its fields (`activeobject.h`,
 //! `content_cao.cpp` processMessage).
 
+use super::mapping::Mapping;
 use super::properties;
-use super::site::Site;
+use crate::editor::Editor;
 use crate::wire::Reader;
 
 /// Object properties.
 pub(super) const SET_PROPERTIES: u8 = 0;
+/// What is appended to every texture of the object.
+pub(super) const SET_TEXTURE_MOD: u8 = 2;
 /// Animation of the model; since 5.17 of one of its tracks.
 pub(super) const SET_ANIMATION: u8 = 6;
 /// Position, rotation and scale of one bone.
@@ -22,20 +25,21 @@ pub(super) const SET_ANIMATION_SPEED: u8 = 12;
 /// Ends an animation track; from 5.17 on, to protocol 52 and later.
 pub const STOP_ANIMATION: u8 = 13;
 
-/// Adds the places of ids in `message`, which starts at `base` in the whole message. A message
-/// that ends inside a field has none: the client drops it by itself.
-pub(super) fn sites(message: &[u8], base: usize, out: &mut Vec<Site>) {
-    match message.split_first() {
-        Some((&SET_PROPERTIES, body)) => {
-            if let Ok(Some(offset)) = properties::node_offset(body) {
-                out.push(Site::content(base + 1 + offset));
-            }
-        }
-        Some((&(ATTACH_TO | SPAWN_INFANT), body)) if body.len() >= 2 => {
-            out.push(Site::object(base + 1));
-        }
-        _ => {}
-    }
+/// Longest message that ACTIVE_OBJECT_MESSAGES holds, in bytes.
+pub(super) const FRAMED_MAX: usize = u16::MAX as usize;
+
+/// A message with other ids and names; `None` if nothing changes. Textures are left out if it
+/// would be over `limit` bytes with them. A message that ends inside a field stays as it is: the
+/// client drops it by itself.
+pub(super) fn rewrite(message: &[u8], mapping: &Mapping<'_>, limit: usize) -> Option<Vec<u8>> {
+    let mut edit = Editor::new(message);
+    let result = match edit.read().u8().ok()? {
+        SET_PROPERTIES => return properties::rewrite(message, mapping, limit).ok().flatten(),
+        SET_TEXTURE_MOD => edit.str16(|text| mapping.texture(text)),
+        ATTACH_TO | SPAWN_INFANT => edit.u16(|id| mapping.object(id)),
+        _ => Ok(()),
+    };
+    result.ok().and_then(|()| edit.finish()).filter(|new| new.len() <= limit)
 }
 
 /// What a message sets on an object that a later backend's first messages do not overwrite.

@@ -14,8 +14,26 @@ pub const FIRST_PROXY_HUD_ID: u32 = 0xffff_0000;
 pub struct HudType(pub u8);
 
 impl HudType {
+    /// An image on the screen.
+    pub const IMAGE: Self = Self(0);
     /// A text.
     pub const TEXT: Self = Self(1);
+    /// A bar of images, half of one a step.
+    pub const STATBAR: Self = Self(2);
+    /// An image at a place in the world.
+    pub const IMAGE_WAYPOINT: Self = Self(5);
+    /// An image that turns with the player's look.
+    pub const COMPASS: Self = Self(6);
+
+    /// True if the element's text is a texture. That of a newer type is taken for plain text.
+    pub fn text_is_texture(self) -> bool {
+        matches!(self, Self::IMAGE | Self::STATBAR | Self::IMAGE_WAYPOINT | Self::COMPASS)
+    }
+
+    /// True if the element's second text is a texture: the background of a bar.
+    pub fn text2_is_texture(self) -> bool {
+        self == Self::STATBAR
+    }
 }
 
 /// Id and type of a HUDADD body.

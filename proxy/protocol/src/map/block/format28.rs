@@ -4,7 +4,9 @@
 use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::{Block, BlockLimits, HEADER, IdMap, NETWORK_VERSION, NODE_BYTES, Result, WireError};
+use super::{
+    Block, BlockLimits, HEADER, NETWORK_VERSION, NODE_BYTES, Result, Translation, WireError,
+};
 
 /// How much output space is offered at a time.
 const STEP: usize = 16 * 1024;
@@ -25,7 +27,7 @@ impl Codec {
         &mut self,
         prefix: &[u8],
         body: &[u8],
-        ids: &IdMap,
+        translation: &Translation,
         limits: BlockLimits,
         block: &mut Block,
     ) -> Result<Option<Bytes>> {
@@ -38,12 +40,18 @@ impl Codec {
         if block.nodes.len() != NODE_BYTES {
             return Err(WireError::Short { what: "block nodes", offset: block.nodes.len() });
         }
-        if !block.remap(ids) {
+        let remapped = block.remap(translation);
+        if !remapped && !translation.renames() {
             return Ok(None);
         }
         let streams = &streams[used..];
         let rest = match self.inflate(streams, &mut block.metadata, limits.metadata()) {
-            Ok(used) => &streams[used..],
+            Ok(used) => {
+                if !block.rename(translation)? && !remapped {
+                    return Ok(None);
+                }
+                &streams[used..]
+            }
             Err(WireError::TooLarge { .. }) => {
                 block.drop_metadata();
                 &[NETWORK_VERSION]

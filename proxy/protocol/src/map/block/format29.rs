@@ -5,7 +5,9 @@ use bytes::Bytes;
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 use zstd::zstd_safe::DParameter;
 
-use super::{Block, BlockLimits, HEADER, IdMap, NETWORK_VERSION, NODE_BYTES, Result, WireError};
+use super::{
+    Block, BlockLimits, HEADER, NETWORK_VERSION, NODE_BYTES, Result, Translation, WireError,
+};
 
 /// Engine servers use level 3; one is a third faster and hardly larger on node data.
 const LEVEL: i32 = 1;
@@ -36,7 +38,7 @@ impl Codec {
         &mut self,
         prefix: &[u8],
         body: &[u8],
-        ids: &IdMap,
+        translation: &Translation,
         limits: BlockLimits,
         block: &mut Block,
     ) -> Result<Option<Bytes>> {
@@ -51,16 +53,13 @@ impl Codec {
         block.check_widths()?;
         block.nodes.clear();
         block.nodes.extend_from_slice(&self.plain[HEADER..]);
-        if !block.remap(ids) {
+        let remapped = block.remap(translation);
+        if !remapped && !translation.renames() {
             return Ok(None);
         }
 
         block.metadata.clear();
-        while !ended {
-            if block.metadata.len() > limits.metadata() {
-                block.drop_metadata();
-                break;
-            }
+        while !ended && block.metadata.len() <= limits.metadata() {
             let (used, end) = self.step(&mut input)?;
             block.metadata.extend_from_slice(&self.plain[..used]);
             ended = end;
@@ -70,6 +69,8 @@ impl Codec {
         }
         if block.metadata.len() > limits.metadata() {
             block.drop_metadata();
+        } else if !block.rename(translation)? && !remapped {
+            return Ok(None);
         }
         // What follows the frame is the network version, and whatever a newer engine adds.
         let rest = if ended { &body[input.pos()..] } else { &[NETWORK_VERSION][..] };

@@ -1,7 +1,12 @@
 use super::*;
-use crate::map::{AIR, IGNORE, UNKNOWN};
+use crate::NameMap;
+use crate::map::{AIR, IGNORE, IdMap, UNKNOWN};
 use proptest::prelude::*;
 use std::io::{Read, Write};
+
+fn only_ids(ids: IdMap) -> Translation {
+    Translation::new(ids, NameMap::default())
+}
 
 const NO_ITEMS: &[u8] = &[NO_METADATA];
 
@@ -64,7 +69,7 @@ fn open(format: u8, message: &[u8]) -> (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>) {
 
 #[test]
 fn ids_change_and_everything_else_stays() {
-    let ids = IdMap::new([(10, 1010), (11, 11), (500, 12)]);
+    let ids = only_ids(IdMap::new([(10, 1010), (11, 11), (500, 12)]));
     let cycle = [10, 11, 500, AIR, IGNORE, 9999];
     let nodes = plain(|i| cycle[i % cycle.len()]);
     let mapped = [1010, 11, 12, AIR, IGNORE, UNKNOWN];
@@ -85,20 +90,49 @@ fn ids_change_and_everything_else_stays() {
 
 #[test]
 fn blocks_without_a_changed_id_are_forwarded() {
-    let ids = IdMap::new([(10, 1010), (11, 11)]);
+    let ids = only_ids(IdMap::new([(10, 1010), (11, 11)]));
     let nodes = plain(|i| if i % 2 == 0 { 11 } else { AIR });
     let mut remapper = BlockRemapper::default();
     for format in [28, 29] {
         assert_eq!(remapper.remap(&message(format, &nodes, NO_ITEMS), &ids, format), Ok(None));
         let any = plain(|i| i as u16);
-        let identity = IdMap::identity();
+        let identity = only_ids(IdMap::identity());
         assert_eq!(remapper.remap(&message(format, &any, NO_ITEMS), &identity, format), Ok(None));
     }
 }
 
 #[test]
+fn names_in_metadata_change_whether_ids_do_or_not() {
+    let items = [(Bytes::from("a:b"), Bytes::from("p_a:b"))];
+    let names = NameMap::new([], [], items, None);
+    let metadata = |item: &str| {
+        let list = format!("List main 1\nWidth 0\nItem {item} 5\nEndInventoryList\n");
+        [&[2, 0, 1, 0, 7, 0, 0, 0, 0][..], list.as_bytes(), b"EndInventory\n"].concat()
+    };
+    let mut remapper = BlockRemapper::default();
+    for format in [28, 29] {
+        for (ids, new) in [(IdMap::identity(), 10), (IdMap::new([(10, 20)]), 20)] {
+            let both = Translation::new(ids, names.clone());
+            let sent = message(format, &plain(|_| 10), &metadata("a:b"));
+            let got = remapper.remap(&sent, &both, format).unwrap().unwrap();
+            let (_, nodes, list, rest) = open(format, &got);
+            assert!(nodes == plain(|_| new), "format {format}");
+            assert_eq!(list, metadata("p_a:b"));
+            assert_eq!(rest, [NETWORK_VERSION]);
+            let air = message(format, &plain(|_| AIR), &metadata("a:c"));
+            assert_eq!(remapper.remap(&air, &both, format), Ok(None));
+            let broken = message(format, &plain(|_| 10), &metadata("a:b")[..12]);
+            assert!(remapper.remap(&broken, &both, format).is_err());
+        }
+        let renamed = Translation::new(IdMap::identity(), names.clone());
+        let sent = message(format, &plain(|_| 10), &metadata("a:c"));
+        assert_eq!(remapper.remap(&sent, &renamed, format), Ok(None), "nothing in it is renamed");
+    }
+}
+
+#[test]
 fn metadata_over_the_limit_is_dropped_and_the_nodes_are_kept() {
-    let ids = IdMap::new([(10, 20)]);
+    let ids = only_ids(IdMap::new([(10, 20)]));
     let nodes = plain(|_| 10);
     let huge = vec![2; 6 * 1024 * 1024];
     let fits = vec![2; BlockLimits::default().metadata()];
@@ -116,7 +150,7 @@ fn metadata_over_the_limit_is_dropped_and_the_nodes_are_kept() {
 
 #[test]
 fn other_widths_and_formats_are_refused() {
-    let ids = IdMap::new([(10, 20)]);
+    let ids = only_ids(IdMap::new([(10, 20)]));
     let mut remapper = BlockRemapper::default();
     let sent = message(28, &plain(|_| 10), NO_ITEMS);
     let mut narrow = sent.to_vec();
@@ -128,7 +162,7 @@ fn other_widths_and_formats_are_refused() {
 
 #[test]
 fn a_frame_that_ends_early_is_an_error() {
-    let ids = IdMap::new([(10, 20)]);
+    let ids = only_ids(IdMap::new([(10, 20)]));
     let mut remapper = BlockRemapper::default();
     for format in [28, 29] {
         let sent = message(format, &plain(|i| 10 + (i * i % 251) as u16), NO_ITEMS);
@@ -172,7 +206,7 @@ proptest! {
         flip in any::<prop::sample::Index>(),
         value in any::<u8>(),
     ) {
-        let ids = IdMap::new([(10, 20)]);
+        let ids = only_ids(IdMap::new([(10, 20)]));
         let mut remapper = BlockRemapper::default();
         for format in [28, 29] {
             let _ = remapper.remap(&bytes, &ids, format);
@@ -185,7 +219,7 @@ proptest! {
 
     #[test]
     fn a_permutation_and_its_inverse_give_the_block_back(seed in any::<u16>()) {
-        let forward = IdMap::new((0..2000u16).map(|i| (i, 1999 - i)));
+        let forward = only_ids(IdMap::new((0..2000u16).map(|i| (i, 1999 - i))));
         let nodes = plain(|i| (usize::from(seed) + i * 31) as u16 % 2000);
         // The builtin ids do not take part, so avoid them and what maps onto them.
         let nodes: Vec<u8> = nodes[..NODES * 2]

@@ -1,5 +1,6 @@
 use super::*;
-use crate::map::UNKNOWN;
+use crate::NameMap;
+use crate::map::{IdMap, UNKNOWN};
 use crate::objects::{ATTACH_TO, OwnState, own_state};
 use proptest::prelude::*;
 
@@ -66,8 +67,12 @@ fn messages(parts: &[(u16, Vec<u8>)]) -> Bytes {
     w.finish()
 }
 
+fn only_ids(ids: IdMap) -> Translation {
+    Translation::new(ids, NameMap::default())
+}
+
 fn run(map: &mut ObjectMap, message: &Bytes) -> RemoveAdd {
-    map.remove_add(message, NAME, &IdMap::identity()).unwrap()
+    map.remove_add(message, NAME, &only_ids(IdMap::identity())).unwrap()
 }
 
 #[test]
@@ -155,7 +160,7 @@ fn object_with_the_clients_id_waits_for_the_own_one() {
 #[test]
 fn messages_are_swapped_outside_and_inside() {
     let map = ObjectMap::with_ids(9, Some(2));
-    let ids = IdMap::identity();
+    let ids = only_ids(IdMap::identity());
     let sent = messages(&[(2, attach(9)), (9, infant(2)), (3, attach(0)), (3, vec![4, 0, 10])]);
     let mapped = messages(&[(9, attach(2)), (2, infant(9)), (3, attach(0)), (3, vec![4, 0, 10])]);
     assert_eq!(map.messages(&sent, &ids).unwrap(), Some(mapped.clone()));
@@ -202,7 +207,7 @@ fn node_visual_gets_the_clients_content_id() {
         w.into_vec()
     };
     let map = ObjectMap::with_ids(9, Some(9));
-    let ids = IdMap::new([(16, 70)]);
+    let ids = only_ids(IdMap::new([(16, 70)]));
     let with = |node| messages(&[(3, properties(Some(node)))]);
     assert_eq!(map.messages(&with(16), &ids).unwrap(), Some(with(70)));
     assert_eq!(map.messages(&with(17), &ids).unwrap(), Some(with(UNKNOWN)));
@@ -222,7 +227,7 @@ fn objects_whose_two_ids_differ_are_refused() {
     let mut message = remove_add(&[], &[alice(9, vec![])]).to_vec();
     message[7] ^= 1;
     let mut map = ObjectMap::new();
-    assert!(map.remove_add(&message.into(), NAME, &IdMap::identity()).is_err());
+    assert!(map.remove_add(&message.into(), NAME, &only_ids(IdMap::identity())).is_err());
     assert_eq!(map, ObjectMap::new());
 }
 
@@ -272,7 +277,7 @@ proptest! {
             let twice = run(&mut inverse, mapped);
             prop_assert_eq!(&twice.messages, &[message]);
         }
-        let ids = IdMap::identity();
+        let ids = only_ids(IdMap::identity());
         let sent = messages(&parts);
         let once = map.messages(&sent, &ids).unwrap().unwrap_or_else(|| sent.clone());
         let twice = map.messages(&once, &ids).unwrap().unwrap_or_else(|| once.clone());
@@ -284,17 +289,15 @@ proptest! {
         bytes in prop::collection::vec(any::<u8>(), 0..120),
         version in 37u16..54,
     ) {
-        let ids = IdMap::new([(1, 2)]);
+        let ids = only_ids(IdMap::new([(1, 2)]));
         let mut map = ObjectMap::with_ids(1, Some(2));
         let version = ProtocolVersion(version);
         let _ = map.remove_add(&Bytes::copy_from_slice(&bytes), NAME, &ids);
         let _ = map.messages(&bytes, &ids);
         let _ = map.play_sound(&bytes);
         let _ = map.interact(&bytes);
-        let _ = map.particle_spawner(&bytes, &ids, version);
-        let _ = crate::objects::remap_particle(&bytes, &ids);
-        let _ = crate::objects::remap_particle_batch(&bytes, &ids);
-        let _ = crate::objects::spawner_id(&bytes, version);
+        let _ = map.particle_spawner(&bytes, version);
+        let _ = crate::particle::spawner_id(&bytes, version);
         let _ = own_state(&bytes);
     }
 }
