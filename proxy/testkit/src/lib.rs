@@ -20,6 +20,7 @@ pub mod procfs;
 mod record;
 mod relay;
 pub mod samples;
+pub mod state;
 mod talk;
 mod view;
 mod world;

@@ -79,6 +79,12 @@ if floor then
 	end)
 end
 
+-- What a server says of itself to those who join tells how long it has been up; this is the same
+-- for everybody.
+core.get_server_status = function()
+	return "probe: status"
+end
+
 -- What players do ---------------------------------------------------------------------------------
 
 -- What a hop has to take down, by part; see the end.

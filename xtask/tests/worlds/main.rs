@@ -3,4 +3,6 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod equality;
 mod servers;
+mod visit;

@@ -42,6 +42,8 @@ impl World {
         let spec = ServerSpec::new(self.name(), generation)
             .probe(self.colour())
             .setting("enable_weather", false)
+            // Comes up when its time comes, not when players do.
+            .setting("protector_hud_interval", 0)
             .setting("active_block_range", 2)
             .setting("abm_interval", 100_000)
             .setting("nodetimer_interval", 100_000);

@@ -29,7 +29,6 @@ figure("sprite", {visual = "sprite", textures = {"conflict_sheet.png"}, spritedi
 	initial_sprite_basepos = {x = 1, y = 0}, nametag = "default_stone.png", nametag_color = "#ffff00",
 	nametag_bgcolor = {a = 120, r = 0, g = 0, b = 80}, infotext = "default:stone"},
 	{dress = function(object)
-		object:set_sprite({x = 0, y = 1}, 1, 1, false)
 		object:set_animation({x = 1, y = 9}, 0, 0, true)
 		local turn = {x = 0, y = 45, z = 0}
 		if object.set_bone_override then

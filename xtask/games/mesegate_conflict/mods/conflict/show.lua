@@ -116,6 +116,11 @@ local function changes()
 		cube:set_properties({textures = {"default_dirt.png", conflict.deep, "conflict_a.png",
 			"conflict_a.png", "default_stone.png", "conflict_red.png"}})
 	end
+	local sprite = conflict.standing["conflict:sprite"]
+	if sprite then
+		-- Told to who is there, and to nobody who comes later.
+		sprite:set_sprite({x = 0, y = 1}, 1, 1, false)
+	end
 	local item = conflict.standing["conflict:item"]
 	if item then
 		item:set_properties({wield_item = "default:stone 2"})

@@ -1,0 +1,69 @@
+//! A bot's visit to one world, from joining until everything that the world has was shown.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mesegate_testkit::state::Recording;
+use mesegate_testkit::{Bot, BotOptions};
+use tokio::time::{Instant, sleep};
+
+use crate::servers::World;
+
+/// How long one thing may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A visit after which the server has forgotten the player again.
+#[derive(Debug, Clone)]
+pub(crate) struct Visit {
+    pub(crate) world: World,
+    pub(crate) version: u16,
+    /// Whether all media are fetched and their hashes checked.
+    pub(crate) download: bool,
+}
+
+impl Visit {
+    /// Joins as `player`, has everything shown, and leaves.
+    pub(crate) async fn record(&self, addr: SocketAddr, player: &str) -> Recording {
+        let mut options =
+            BotOptions::new(addr, player).with_password("secret").with_version(self.version);
+        options.download = self.download;
+        options.walk = false;
+        options.language = "de".into();
+        options.deadline = PATIENCE;
+        let bot = Bot::join(options).await.unwrap_or_else(|error| panic!("{player}: {error}"));
+        quiet(&bot, Duration::from_millis(500)).await;
+        match self.world {
+            World::Conflict => show(&bot, "/conflict show", "conflict: shown").await,
+            World::Plain | World::Modded => {
+                show(&bot, "/probe up", "probe: up").await;
+                show(&bot, "/probe up inventory", "probe: up inventory").await;
+            }
+        }
+        quiet(&bot, Duration::from_millis(400)).await;
+        let violations = bot.look(|view| view.violations.clone());
+        assert!(violations.is_empty(), "{player}: {violations:?}");
+        let recording = Recording::take(&bot).unwrap();
+        bot.leave().await;
+        recording
+    }
+}
+
+async fn show(bot: &Bot, command: &str, answer: &str) {
+    bot.say(command).await;
+    bot.expect_chat(answer, PATIENCE).await.unwrap();
+}
+
+/// Waits until neither map blocks nor objects have come for this long.
+async fn quiet(bot: &Bot, time: Duration) {
+    let end = Instant::now() + PATIENCE;
+    let held = || bot.look(|view| (view.blocks.len(), view.objects.len(), view.huds.len()));
+    let (mut last, mut since) = (held(), Instant::now());
+    while since.elapsed() < time {
+        assert!(Instant::now() < end, "{}: it never gets quiet: {last:?}", bot.name());
+        sleep(Duration::from_millis(50)).await;
+        let now = held();
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+    }
+}
