@@ -310,6 +310,7 @@ fn server_specs(network: &Network, key: &BackendKey, base: Option<&str>) -> Vec<
         name: server.name.to_string(),
         address: Address::new(&server.spec.endpoint.host, server.spec.endpoint.port),
         credentials: credentials(key, SERVICE_ACCOUNT, server),
+        pool: None,
     });
     specs.collect()
 }

@@ -3,8 +3,12 @@
 mod admit;
 mod build;
 mod media;
+mod part;
+mod pushed;
+mod report;
+mod roster;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,13 +16,17 @@ use mesegate_protocol::ProtocolVersion;
 
 pub use admit::{AdmitError, Missing, Names};
 pub use build::LeftOut;
-pub(crate) use build::{build, key};
+pub(crate) use build::{Workshop, build, key};
 pub use media::MediaMessages;
+pub(crate) use part::Source;
+pub use report::{ContentReport, PartReport, Renamed, Share};
+pub(crate) use roster::Roster;
 
 use crate::frames::{Encoding, FrameCache};
 use crate::hash::Hash;
 use crate::store::{MediaFile, Pair};
 use admit::Admissions;
+use part::Part;
 
 /// An immutable set of definitions and media. A client keeps the one it got at its login.
 #[derive(Debug)]
@@ -37,8 +45,13 @@ pub struct Catalogue {
     media: Vec<MediaFile>,
     /// Where in `media` a name is.
     media_index: HashMap<String, u32>,
-    node_ids: HashMap<Bytes, u16>,
-    item_names: HashSet<Bytes>,
+    /// For each of `media` the only part that has it, if there is only one.
+    owners: Vec<Option<usize>>,
+    /// The same for sounds, by their names.
+    sound_owners: HashMap<String, Option<usize>>,
+    parts: Vec<Part>,
+    report: ContentReport,
+    roster: Arc<Roster>,
     frames: Arc<FrameCache>,
     admissions: Admissions,
 }
@@ -54,7 +67,8 @@ impl Catalogue {
         &self.pair.language
     }
 
-    /// Servers whose content is in it, the one that keeps its node ids first.
+    /// Servers whose content is in it, the one that keeps its node ids first; of pools, those that
+    /// were members when it was made.
     pub fn servers(&self) -> &[String] {
         &self.servers
     }
@@ -81,7 +95,7 @@ impl Catalogue {
 
     /// Number of nodes, items and media files, for logs and metrics.
     pub fn counts(&self) -> (usize, usize, usize) {
-        (self.node_ids.len(), self.item_names.len(), self.media.len())
+        (self.report.nodes, self.report.items, self.media.len())
     }
 
     /// Sum of the sizes of all media files in bytes.
@@ -98,6 +112,43 @@ impl Catalogue {
     pub fn media_file(&self, name: &str) -> Option<&MediaFile> {
         let index = *self.media_index.get(name)?;
         self.media.get(index as usize)
+    }
+
+    /// What it is made of.
+    pub fn report(&self) -> &ContentReport {
+        &self.report
+    }
+
+    /// True if a server's content is in it; for a member of a pool, that of the pool.
+    pub fn has(&self, server: &str) -> bool {
+        self.part_of(server).is_some()
+    }
+
+    /// True if the first content in it, which keeps its ids, is that of the server.
+    pub(crate) fn is_based_on(&self, server: &str) -> bool {
+        self.part_of(server) == Some(0)
+    }
+
+    /// Why a server's content was left out, if it was.
+    pub fn why_left_out(&self, server: &str) -> Option<&LeftOut> {
+        self.left_out.iter().find(|out| out.server == server)
+    }
+
+    /// About how much memory it takes, in bytes. Media itself is not in it.
+    pub fn bytes(&self) -> usize {
+        let messages = self.item_def.len() + self.node_def.len() + self.announce.len();
+        let media: usize = self.media.iter().map(|file| 2 * file.name.len() + 160).sum();
+        messages + media + self.parts.iter().map(Part::bytes).sum::<usize>()
+    }
+
+    /// Position of the part that a server's content is.
+    fn part_of(&self, server: &str) -> Option<usize> {
+        let member = |part: &Part| part.members.iter().any(|member| member == server);
+        if let Some(at) = self.parts.iter().position(member) {
+            return Some(at);
+        }
+        let pool = self.roster.pool_of(server)?;
+        self.parts.iter().position(|part| part.pooled && part.name == pool)
     }
 
     pub(crate) fn key(&self) -> &Hash {

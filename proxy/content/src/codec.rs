@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mesegate_backend::Definitions;
 use mesegate_protocol::ProtocolVersion;
 use mesegate_protocol::content::{
-    AnnounceMedia, FeaturesView, ItemDef, ItemDefs, Media, NodeDef, NodeDefs, remap_connects_to,
+    AnnounceMedia, FeaturesView, ItemDef, ItemDefs, ItemView, Media, NodeDef, NodeDefs,
 };
 use mesegate_protocol::wire::{WireError, Writer};
 
@@ -35,25 +35,41 @@ pub(crate) fn items(body: &[u8], version: ProtocolVersion) -> Result<(Vec<Item>,
     Ok((items.collect(), aliases.collect()))
 }
 
+/// Whether definitions can be read down to their last field, or why not, in words. What is newer
+/// than any known layout passes: it can be forwarded as long as nothing in it has to be changed.
+pub(crate) fn check(
+    definitions: &Definitions,
+    version: ProtocolVersion,
+) -> std::result::Result<(), String> {
+    let list = |what: &'static str| move |error| format!("its {what} cannot be read: {error}");
+    let nodes = nodes(&definitions.node_def, version).map_err(list("node definitions"))?;
+    let (items, _) = items(&definitions.item_def, version).map_err(list("item definitions"))?;
+    let one = |name: &Bytes, read: Result<()>| match read {
+        Ok(()) | Err(WireError::Newer { .. }) => Ok(()),
+        Err(error) => Err(format!("its definition of `{}` cannot be read: {error}", text(name))),
+    };
+    for node in &nodes {
+        one(&node.name, FeaturesView::parse(&node.features).map(drop))?;
+    }
+    for item in &items {
+        one(&item.name, ItemView::parse(&item.raw, version).map(drop))?;
+    }
+    Ok(())
+}
+
 /// Reads the body of an ANNOUNCE_MEDIA.
 pub(crate) fn announce(body: &[u8], version: ProtocolVersion) -> Result<AnnounceMedia> {
     AnnounceMedia::decode(body, version)
 }
 
-/// A complete NODEDEF. Definitions of servers of different releases end differently, and a short
-/// one would inherit from the one before it: all get the same fields.
+/// A complete NODEDEF.
 pub(crate) fn node_def(nodes: &[Node], version: ProtocolVersion) -> Result<Bytes> {
     let nodes = nodes.iter().map(|node| NodeDef {
         id: node.id,
         name: String::new(), // the name inside the features counts
-        features: completed(&node.features).unwrap_or_else(|| node.features.clone()),
+        features: node.features.clone(),
     });
     NodeDefs { nodes: nodes.collect() }.encode(version)
-}
-
-fn completed(features: &Bytes) -> Option<Bytes> {
-    let longer = FeaturesView::parse(features).ok()?.completed()?;
-    u16::try_from(longer.len()).is_ok().then_some(longer)
 }
 
 /// A complete ITEMDEF.
@@ -80,11 +96,6 @@ pub(crate) fn announce_media(
 /// A complete MEDIA; files are encoded already.
 pub(crate) fn media(index: u16, count: u16, files: &[(&str, Bytes)]) -> Bytes {
     Media::encode_files(count, index, files.iter().map(|(name, data)| (*name, &data[..])))
-}
-
-/// Writes other ids into a node definition; `None` if it cannot be read.
-pub(crate) fn remap_connects(features: &Bytes, map: &dyn Fn(u16) -> u16) -> Option<Bytes> {
-    remap_connects_to(features, map).ok()
 }
 
 /// A hash over everything a server sends before CLIENT_READY. Files are put into order first: an

@@ -2,9 +2,10 @@
 //!
 //! A [`Library`] visits every server in the background under the proxy's own account, per protocol
 //! version and client language in use, and keeps what it finds in a [`ContentStore`]: contents by
-//! SHA-1, and per server a list of them. What the servers have is joined by name into a
-//! [`Catalogue`], from which a client gets its definitions, its media, and the answer whether it
-//! can enter a backend with them. A server that is down is served from disk.
+//! SHA-1, and per server a list of them. What the servers have is joined into a [`Catalogue`]: what
+//! is equal is shared, what conflicts gets another name. From it a client gets its definitions, its
+//! media, and the answer whether it can enter a backend with them, and under which names and ids it
+//! knows what is there. A server that is down is served from disk.
 //!
 //! The crate does not know players, their connections or why they want to go somewhere.
 //!
@@ -16,7 +17,7 @@
 //! let library = Library::new(store, LibraryConfig::new("mesegate"));
 //! library.set_servers(servers);
 //! let wait = std::time::Duration::from_secs(5);
-//! let catalogue = library.catalogue(library.network_version(), "de", wait).await?;
+//! let catalogue = library.catalogue(library.network_version(), "de", None, wait).await?;
 //! println!("{} bytes of nodes", catalogue.node_def().len());
 //! # Some(())
 //! # }
@@ -35,10 +36,17 @@ mod store;
 mod testing;
 mod union;
 
-pub use catalogue::{AdmitError, Catalogue, LeftOut, MediaMessages, Missing, Names};
+pub use catalogue::{
+    AdmitError, Catalogue, ContentReport, LeftOut, MediaMessages, Missing, Names, PartReport,
+    Renamed, Share,
+};
 pub use codec::digest;
 pub use error::ContentError;
 pub use hash::{Hash, from_hex, sha1, to_hex};
-pub use library::{Library, LibraryConfig, ServerSpec, ServerState, ServerStatus};
+pub use library::{
+    ContentMemory, Library, LibraryConfig, ServerSpec, ServerState, ServerStatus, offline_report,
+};
 pub use remote::RemoteMedia;
 pub use store::{BLOB_MAX, ContentStore, Manifest, MediaFile, Pair, Pruned};
+pub use union::renamed::Subject;
+pub use union::sound_group;

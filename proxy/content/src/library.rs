@@ -4,13 +4,15 @@ mod builder;
 mod config;
 mod fetch;
 mod fetcher;
+mod offline;
 mod pairs;
 mod server;
 mod status;
+mod targets;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use mesegate_backend::Definitions;
@@ -20,15 +22,17 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 pub use config::{LibraryConfig, ServerSpec};
-pub use status::{ServerState, ServerStatus};
+pub use offline::offline_report;
+pub use status::{ContentMemory, ServerState, ServerStatus};
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Roster, Source, Workshop};
 use crate::codec;
 use crate::frames::FrameCache;
 use crate::remote::RemoteMedia;
-use crate::store::{ContentStore, Pair};
+use crate::store::{ContentStore, Manifest, Pair};
 use pairs::{Pairs, normalise};
 use server::Server;
+use targets::Targets;
 
 /// Contents of servers in no use for this long are removed from disk at the next start.
 const FORGET_AFTER: Duration = Duration::from_hours(30 * 24);
@@ -48,9 +52,11 @@ type Catalogues = HashMap<Pair, Arc<Catalogue>>;
 struct Shared {
     config: LibraryConfig,
     store: Arc<ContentStore>,
-    frames: Arc<FrameCache>,
+    workshop: Workshop,
     state: Mutex<State>,
     catalogues: ArcSwap<Catalogues>,
+    /// Catalogues of those who go where the common ones do not lead.
+    targets: Targets,
     statuses: ArcSwap<Vec<ServerStatus>>,
     /// Counts publications, of catalogues as well as of statuses.
     revision: watch::Sender<u64>,
@@ -94,8 +100,15 @@ impl Library {
         let store = Arc::new(store);
         let remembered = store.load_pairs();
         let pairs = Pairs::new(remembered.clone(), config.max_pairs);
-        let shared = Arc::new(Shared {
+        let workshop = Workshop {
+            store: store.clone(),
             frames: Arc::new(FrameCache::new(store.clone(), config.frame_cache_bytes)),
+            roster: Arc::new(Roster::default()),
+            media_url: config.media_url.clone(),
+        };
+        let shared = Arc::new(Shared {
+            workshop,
+            targets: Targets::default(),
             slots: Semaphore::new(config.parallel_fetches.max(1)),
             config,
             store: store.clone(),
@@ -127,7 +140,7 @@ impl Library {
     }
 
     /// Sets which servers there are. The first is the base: it keeps its own node ids in every
-    /// catalogue. Servers that are new get a background task, those that are gone lose theirs, and
+    /// catalogue. The order of the others decides whose names stay as they are. Servers that are new get a background task, those that are gone lose theirs, and
     /// catalogues are made anew where that changes them. Must be called inside a tokio runtime.
     pub fn set_servers(&self, specs: Vec<ServerSpec>) {
         let mut fetchers = self.tasks.fetchers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -142,6 +155,10 @@ impl Library {
                 Some(at) => old.swap_remove(at),
                 None => {
                     let mut server = Server::new(spec);
+                    let mates = state.servers.iter().chain(&old);
+                    if let Some(mate) = mates.into_iter().find(|mate| mate.is_mate_of(&server)) {
+                        server.join(mate);
+                    }
                     if let Some(at) = old.iter().position(|k| k.spec.name == server.spec.name) {
                         let known = old.swap_remove(at);
                         if let Some(task) = fetchers.remove(&known.serial) {
@@ -162,6 +179,11 @@ impl Library {
                 task.abort();
             }
         }
+        let pools = state
+            .servers
+            .iter()
+            .filter_map(|server| Some((server.spec.name.clone(), server.spec.pool.clone()?)));
+        self.shared.workshop.roster.set(pools.collect());
         self.shared.republish(&mut state);
         drop(state);
         self.shared.rebuild.notify_one();
@@ -173,13 +195,33 @@ impl Library {
     /// base server and of all servers that are up is in it, but not for a base that is known to be
     /// down. If the time is over: what
     /// there is, else the catalogue of the same version without a language, else `None`.
+    ///
+    /// If there was no room for the content of the server `target`, the catalogue is one that begins
+    /// with it: in return, others may be left out.
     pub async fn catalogue(
         &self,
         version: ProtocolVersion,
         language: &str,
+        target: Option<&str>,
         wait: Duration,
     ) -> Option<Arc<Catalogue>> {
         let deadline = Instant::now() + wait;
+        let found = self.common_catalogue(version, language, deadline).await?;
+        let Some(target) = target else { return Some(found) };
+        if !found.why_left_out(target).is_some_and(|out| out.for_want_of_room) {
+            return Some(found);
+        }
+        let pair = Pair::new(version.0, found.language());
+        let special = timeout_at(deadline, self.shared.catalogue_to(&pair, target));
+        special.await.ok().flatten().or(Some(found))
+    }
+
+    async fn common_catalogue(
+        &self,
+        version: ProtocolVersion,
+        language: &str,
+        deadline: Instant,
+    ) -> Option<Arc<Catalogue>> {
         let mut revision = self.shared.revision.subscribe();
         let pair = self.shared.take_into_use(&Pair::new(version.0, normalise(language)));
         loop {
@@ -259,13 +301,21 @@ impl Library {
     /// to be made anew when [`changes`](Self::changes) says so.
     pub fn remote_media(&self) -> RemoteMedia {
         let catalogues = self.shared.catalogues.load();
-        let files = catalogues.values().flat_map(|catalogue| catalogue.media());
+        let targets = self.shared.targets.all();
+        let all = catalogues.values().chain(&targets);
+        let files = all.flat_map(|catalogue| catalogue.media());
         RemoteMedia::new(self.shared.store.clone(), files)
     }
 
-    /// Bytes of media held in memory.
-    pub fn frame_cache_bytes(&self) -> usize {
-        self.shared.frames.bytes()
+    /// Memory that content takes now. Catalogues that only players still hold are not counted.
+    pub fn memory(&self) -> ContentMemory {
+        let catalogues = self.shared.catalogues.load();
+        let targets = self.shared.targets.all();
+        let all = catalogues.values().chain(&targets);
+        ContentMemory {
+            catalogue_bytes: all.map(|catalogue| catalogue.bytes()).sum(),
+            frame_cache_bytes: self.shared.workshop.frames.bytes(),
+        }
     }
 }
 
@@ -303,15 +353,16 @@ impl Shared {
             // Nobody speaks that version, as is known of all: no use to wait.
             (_, None) => !state.servers.is_empty(),
             (Some(catalogue), Some(base)) => {
-                let has_base = catalogue.servers().first() == Some(&base.spec.name);
+                let has_base = catalogue.is_based_on(&base.spec.name)
+                    || catalogue.why_left_out(&base.spec.name).is_some();
                 let has_language = *catalogue.base_language() == pair.language;
                 // A player cannot hop to what is not in the catalogue they were given, so what
                 // will be there in a moment is waited for.
                 let has_others = state.servers.iter().all(|server| {
                     !server.state.is_up()
                         || !server.may_speak(pair.version)
-                        || catalogue.servers().contains(&server.spec.name)
-                        || catalogue.left_out().iter().any(|out| out.server == server.spec.name)
+                        || catalogue.has(&server.spec.name)
+                        || catalogue.why_left_out(&server.spec.name).is_some()
                 });
                 ((has_base && has_language) || base.state.is_known_down()) && has_others
             }
@@ -343,6 +394,37 @@ impl Shared {
         self.revision.send_modify(|revision| *revision += 1);
     }
 
+    /// Notes what a server and all others of its pool have. `None` if the server is gone.
+    fn keep(&self, serial: u64, content: &Arc<Manifest>) -> Option<()> {
+        let mut state = self.lock();
+        let source = state.servers.iter().find(|server| server.serial == serial)?.spec.source();
+        let now = SystemTime::now();
+        for server in &mut state.servers {
+            if server.spec.source() == source {
+                server.set_content(content.clone());
+                server.last_fetch = Some(now);
+            }
+        }
+        self.republish(&mut state);
+        drop(state);
+        self.rebuild.notify_one();
+        Some(())
+    }
+
+    /// A server could not be asked for these: others of its pool have to do it.
+    fn unverified(&self, serial: u64, pairs: impl Iterator<Item = Pair>) {
+        let mut state = self.lock();
+        let Some(at) = state.servers.iter().position(|server| server.serial == serial) else {
+            return;
+        };
+        for pair in pairs {
+            state.servers[at].verified.remove(&pair);
+        }
+        for mate in state.servers.iter().filter(|mate| mate.is_mate_of(&state.servers[at])) {
+            mate.wake.notify_one();
+        }
+    }
+
     /// Changes one server's entry and publishes the result. `None` if the server is gone.
     fn update<T>(&self, serial: u64, change: impl FnOnce(&mut Server) -> T) -> Option<T> {
         let mut state = self.lock();
@@ -363,6 +445,12 @@ impl State {
     fn network_version(&self) -> ProtocolVersion {
         let newest = self.servers.iter().filter_map(|server| server.newest).min();
         newest.map_or(ProtocolVersion::MAX, |newest| newest.min(ProtocolVersion::MAX))
+    }
+
+    /// What a catalogue is made of, in order of precedence. All servers of a pool are one.
+    fn sources(&self, pair: &Pair) -> Vec<Source> {
+        let contents = self.servers.iter().filter_map(|s| Some((&s.spec, s.content_for(pair)?)));
+        Source::list(contents)
     }
 
     fn wake_all(&self) {

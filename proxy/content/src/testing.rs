@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mesegate_backend::Definitions;
 use mesegate_protocol::ProtocolVersion;
 use mesegate_protocol::content::{
-    AnnounceMedia, FeaturesView, ItemDef, ItemDefs, NodeDef, NodeDefs,
+    AnnounceMedia, FeaturesView, ItemDef, ItemDefs, ItemView, NodeDef, NodeDefs,
 };
 use mesegate_protocol::wire::Writer;
 
@@ -46,8 +46,10 @@ impl World {
             name: (*name).to_owned(),
             features: features(name, to),
         });
-        let items =
-            self.items.iter().map(|name| ItemDef { name: (*name).to_owned(), raw: item(name) });
+        let items = self
+            .items
+            .iter()
+            .map(|name| ItemDef { name: (*name).to_owned(), raw: item(name, "", version) });
         let aliases = self.aliases.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned()));
         let files = self.media.iter().map(|(name, data)| ((*name).to_owned(), sha1(data)));
         let node_def = NodeDefs { nodes: nodes.collect() }.encode(version).unwrap();
@@ -61,46 +63,112 @@ impl World {
     }
 }
 
-/// A node definition in the layout of `nodedef.cpp`, ContentFeatures::serialize, of release 5.8.
+/// A node definition with a stone texture.
 pub(crate) fn features(name: &str, connects_to: &[u16]) -> Bytes {
-    let mut w = Writer::new();
-    w.u8(13).str16(name.as_bytes()).u16(0); // no groups
-    w.u8(1).u8(0).u8(0).str16(b"").f32(1.0);
-    let tiles = |w: &mut Writer, texture: &[u8]| {
-        for _ in 0..6 {
-            w.u8(6).str16(texture).u8(0).u16(1);
-        }
-    };
-    w.u8(6);
-    tiles(&mut w, b"stone.png");
-    tiles(&mut w, b"");
-    w.u8(6);
-    tiles(&mut w, b"");
-    w.u8(255).u8(255).u8(255).u8(255).str16(b"").u8(0).u8(0);
-    w.u16(connects_to.len() as u16);
-    for id in connects_to {
-        w.u16(*id);
-    }
-    w.u32(0).u8(0).u8(0).u8(0).u8(0).u8(1);
-    w.u8(1).u8(1).u8(1).u8(0).u8(0).u8(0).u32(0).u8(0).str16(b"").str16(b"");
-    w.u8(0).u8(1).u8(8).u8(0).u8(0);
-    for _ in 0..3 {
-        w.u8(6).u8(0); // regular boxes
-    }
-    for _ in 0..3 {
-        w.str16(b"").f32(1.0).f32(1.0).f32(0.0);
-    }
-    w.u8(0).u8(0).str16(b"air").u8(127).u8(2).u8(0).u8(0).u8(0);
-    let features = w.finish();
-    let view = FeaturesView::parse(&features).unwrap();
-    assert_eq!(view.name(), name.as_bytes());
-    assert_eq!(view.connects_to().collect::<Vec<u16>>(), connects_to);
-    features
+    Look::new(name).features(connects_to)
 }
 
-/// The part of an item definition that is read here.
-fn item(name: &str) -> Bytes {
+/// What a node is like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) texture: &'a str,
+    pub(crate) mesh: &'a str,
+    pub(crate) sound: &'a str,
+    /// Name of the flowing alternative.
+    pub(crate) flowing: &'a str,
+    pub(crate) light: u8,
+}
+
+impl<'a> Look<'a> {
+    pub(crate) fn new(name: &'a str) -> Self {
+        Self { name, texture: "stone.png", mesh: "", sound: "", flowing: "", light: 0 }
+    }
+
+    /// A node definition in the layout of `nodedef.cpp`, ContentFeatures::serialize, of release
+    /// 5.8.
+    pub(crate) fn features(&self, connects_to: &[u16]) -> Bytes {
+        let name = self.name;
+        let mut w = Writer::new();
+        w.u8(13).str16(name.as_bytes()).u16(0); // no groups
+        w.u8(1).u8(0).u8(0).str16(self.mesh.as_bytes()).f32(1.0);
+        let tiles = |w: &mut Writer, texture: &[u8]| {
+            for _ in 0..6 {
+                w.u8(6).str16(texture).u8(0).u16(1);
+            }
+        };
+        w.u8(6);
+        tiles(&mut w, self.texture.as_bytes());
+        tiles(&mut w, b"");
+        w.u8(6);
+        tiles(&mut w, b"");
+        w.u8(255).u8(255).u8(255).u8(255).str16(b"").u8(0).u8(0);
+        w.u16(connects_to.len() as u16);
+        for id in connects_to {
+            w.u16(*id);
+        }
+        w.u32(0).u8(0).u8(0).u8(0).u8(self.light).u8(1);
+        w.u8(1)
+            .u8(1)
+            .u8(1)
+            .u8(0)
+            .u8(0)
+            .u8(0)
+            .u32(0)
+            .u8(0)
+            .str16(self.flowing.as_bytes())
+            .str16(b"");
+        w.u8(0).u8(1).u8(8).u8(0).u8(0);
+        for _ in 0..3 {
+            w.u8(6).u8(0); // regular boxes
+        }
+        for _ in 0..3 {
+            w.str16(self.sound.as_bytes()).f32(1.0).f32(1.0).f32(0.0);
+        }
+        w.u8(0).u8(0).str16(b"air").u8(127).u8(2).u8(0).u8(0).u8(0);
+        let features = w.finish();
+        let view = FeaturesView::parse(&features).unwrap();
+        assert_eq!(view.name(), name.as_bytes());
+        assert_eq!(view.connects_to().collect::<Vec<u16>>(), connects_to);
+        features
+    }
+}
+
+/// An item definition in the layout of `itemdef.cpp`, ItemDefinition::serialize, of release 5.3.
+pub(crate) fn item(name: &str, image: &str, version: ProtocolVersion) -> Bytes {
     let mut w = Writer::new();
     w.u8(6).u8(2).str16(name.as_bytes()).str16(b"description");
-    w.finish()
+    let picture = |w: &mut Writer, image: &str| {
+        w.str16(image.as_bytes());
+        if version.item_image_animation() {
+            w.u8(0);
+        }
+    };
+    picture(&mut w, image);
+    picture(&mut w, "");
+    w.f32(1.0).f32(1.0).f32(1.0).u16(99).u8(0).u8(0).str16(b"").u16(0).str16(b"");
+    for _ in 0..2 {
+        w.str16(b"").f32(1.0).f32(1.0).f32(0.0);
+    }
+    w.f32(-1.0).str16(b"").u32(u32::MAX);
+    picture(&mut w, "");
+    picture(&mut w, "");
+    let item = w.finish();
+    assert_eq!(ItemView::parse(&item, version).unwrap().name(), name.as_bytes());
+    item
+}
+
+/// The body of a NODEDEF with more nodes than its count can tell: 70 000, counted as 4 464.
+pub(crate) fn nodes_beyond_count() -> Bytes {
+    let mut list = Writer::new();
+    let features = Look::new("m:many").features(&[]);
+    for _ in 0..70_000 {
+        list.u16(0).str16(&features[..20]);
+    }
+    let mut inner = Writer::new();
+    inner.u8(1).u16((70_000 % 65_536) as u16).str32(&list.into_vec());
+    let frame = mesegate_protocol::content::compression::zstd_compress(&inner.into_vec()).unwrap();
+    let mut body = Writer::new();
+    body.str32(&frame);
+    body.finish()
 }

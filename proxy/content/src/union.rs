@@ -1,25 +1,40 @@
-//! Joining the content of several servers by name.
+//! Joining the content of several servers.
 //!
-//! The first server that has a name decides what it means, nothing is renamed, and the first
-//! server of all keeps its own node ids: its map blocks need no rewriting. Nodes of the others get
-//! ids that are free, the lowest first, because a client's memory grows with the highest id and
-//! not with their number (`nodedef.cpp`, NodeDefManager::deSerialize).
+//! What is equal is shared under its own name; what is not gets another name for the later server.
+//! The first server keeps its own node ids, so that its map blocks need no rewriting. Nodes of the
+//! others get ids that are free, the lowest first, because a client's memory grows with the highest
+//! id and not with their number (`nodedef.cpp`, NodeDefManager::deSerialize).
 
+mod definitions;
 mod ids;
+mod media;
+mod overflow;
+mod prefix;
+pub(crate) mod renamed;
+pub(crate) mod shape;
+mod special;
+mod users;
 
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
+use mesegate_protocol::map::IdMap;
+use mesegate_protocol::{ProtocolVersion, Translation};
 
 use crate::store::MediaFile;
-use ids::{FreeIds, is_builtin};
+pub(crate) use definitions::BUILTIN;
+use definitions::{Definitions, Input};
+use ids::is_builtin;
+use media::Media;
+pub(crate) use overflow::{Limits, Overflow};
+pub(crate) use prefix::{of as prefix_of, unique as unique_name};
+use renamed::Conflict;
+use shape::Unusable;
+pub use special::sound_group;
+pub(crate) use special::{Kind, NAME_MAX};
 
 /// Nodes a client can hold: all ids but the three it defines itself (`mapnode.h`).
-const NODES_MAX: usize = 65_533;
-/// Items, aliases and media files are counted in 16 bits (`itemdef.cpp`, `server.cpp`).
-const COUNT_MAX: usize = 65_535;
-/// Longest list of definitions before compression (`util/serialize.h`, LONG_STRING_MAX_LEN).
-const LIST_MAX: usize = 64 * 1024 * 1024;
+pub(crate) const NODES_MAX: usize = 65_533;
 
 /// One node of one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,10 +56,11 @@ pub(crate) struct Item {
 /// Another name of an item, and that item's name.
 pub(crate) type Alias = (Bytes, Bytes);
 
-/// What one server brings.
+/// What one server, or all servers of a pool, bring.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Part {
-    pub(crate) server: String,
+    /// Name of the server or pool.
+    pub(crate) name: String,
     pub(crate) nodes: Vec<Node>,
     pub(crate) items: Vec<Item>,
     pub(crate) aliases: Vec<Alias>,
@@ -52,167 +68,219 @@ pub(crate) struct Part {
     pub(crate) remote: String,
 }
 
-/// Why a server's content does not fit in beside that of the servers before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{what} of all servers together are more than {limit}")]
-pub(crate) struct Overflow {
-    what: &'static str,
-    limit: usize,
+/// What clients know a part's content as.
+#[derive(Debug)]
+pub(crate) struct Joined {
+    pub(crate) name: String,
+    pub(crate) prefix: String,
+    pub(crate) translation: Translation,
+    /// The part's nodes, with clients' ids.
+    pub(crate) nodes: HashMap<Bytes, u16>,
+    pub(crate) items: HashSet<Bytes>,
+    /// The part's files, with clients' names and whether these are others.
+    pub(crate) media: HashMap<String, MediaFile>,
+    pub(crate) conflicts: Vec<Conflict>,
+    pub(crate) illegal_files: usize,
+    pub(crate) undelivered_files: usize,
+    pub(crate) ids: Vec<(u16, u16)>,
 }
 
-impl Overflow {
-    fn check(what: &'static str, value: usize, limit: usize) -> Result<(), Self> {
-        if value > limit { Err(Self { what, limit }) } else { Ok(()) }
-    }
+/// Used and own things of one kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Use {
+    pub(crate) total: usize,
+    /// Also used by others.
+    pub(crate) shared: usize,
+    pub(crate) bytes: u64,
+    pub(crate) shared_bytes: u64,
 }
 
-/// Writes other ids into the `connects_to` of a node definition.
-pub(crate) type RemapConnects<'a> = dyn Fn(&Bytes, &dyn Fn(u16) -> u16) -> Option<Bytes> + 'a;
-
-/// The content of all servers that were added.
-#[derive(Debug, Default)]
+/// The content of all parts that were added.
+#[derive(Debug)]
 pub(crate) struct Union {
-    pub(crate) servers: Vec<String>,
-    pub(crate) nodes: Vec<Node>,
-    pub(crate) items: Vec<Item>,
-    pub(crate) aliases: Vec<Alias>,
-    pub(crate) media: Vec<MediaFile>,
+    version: ProtocolVersion,
+    pub(crate) parts: Vec<Joined>,
+    definitions: Definitions,
+    media: Media,
     pub(crate) remotes: Vec<String>,
-    /// True while all nodes are those of the first server.
+    /// True while all nodes are those of the first part, under its names.
     pub(crate) nodes_of_first: bool,
-    /// True while all items and aliases are those of the first server.
+    /// The same for items and aliases.
     pub(crate) items_of_first: bool,
-    node_ids: HashMap<Bytes, u16>,
-    item_names: HashSet<Bytes>,
-    alias_names: HashSet<Bytes>,
-    media_names: HashSet<String>,
-    node_bytes: usize,
-    item_bytes: usize,
-    free: FreeIds,
 }
 
 impl Union {
-    pub(crate) fn new() -> Self {
-        Self { nodes_of_first: true, items_of_first: true, ..Self::default() }
+    /// Nothing yet. `all` is what files every part that will be added has.
+    pub(crate) fn new<'a>(
+        version: ProtocolVersion,
+        all: impl Iterator<Item = &'a [MediaFile]>,
+    ) -> Self {
+        Self {
+            version,
+            parts: Vec::new(),
+            definitions: Definitions::default(),
+            media: Media::new(all),
+            remotes: Vec::new(),
+            nodes_of_first: true,
+            items_of_first: true,
+        }
     }
 
-    /// The client's id for every node name.
-    pub(crate) fn node_ids(&self) -> &HashMap<Bytes, u16> {
-        &self.node_ids
-    }
-
-    /// Adds all of a server, or nothing if it does not fit in.
-    pub(crate) fn add(
-        &mut self,
-        part: Part,
-        remap_connects: &RemapConnects<'_>,
-    ) -> Result<(), Overflow> {
-        let first = self.servers.is_empty();
-        let nodes = effective_nodes(part.nodes);
-        let mut seen = HashSet::new();
-        let items: Vec<Item> = part
-            .items
-            .into_iter()
-            .filter(|i| !self.item_names.contains(&i.name) && seen.insert(i.name.clone()))
-            .collect();
-        let mut seen = HashSet::new();
-        let aliases: Vec<Alias> = part
-            .aliases
-            .into_iter()
-            .filter(|(name, _)| !self.alias_names.contains(name) && seen.insert(name.clone()))
-            .collect();
-        let mut seen = HashSet::new();
-        let media: Vec<MediaFile> = part
-            .media
-            .into_iter()
-            .filter(|f| !self.media_names.contains(&f.name) && seen.insert(f.name.clone()))
-            .collect();
-        let new_nodes = || nodes.iter().filter(|n| first || !self.node_ids.contains_key(&n.name));
-
-        let node_bytes = self.node_bytes + new_nodes().map(|n| n.features.len() + 4).sum::<usize>();
-        let alias_bytes: usize = aliases.iter().map(|(a, b)| a.len() + b.len() + 4).sum();
-        let item_bytes =
-            self.item_bytes + alias_bytes + items.iter().map(|i| i.raw.len() + 2).sum::<usize>();
-        Overflow::check("nodes", self.nodes.len() + new_nodes().count(), NODES_MAX)?;
-        Overflow::check("bytes of node definitions", node_bytes, LIST_MAX)?;
-        Overflow::check("items", self.items.len() + items.len(), COUNT_MAX)?;
-        Overflow::check("item aliases", self.aliases.len() + aliases.len(), COUNT_MAX)?;
-        Overflow::check("bytes of item definitions", item_bytes, LIST_MAX)?;
-        Overflow::check("media files", self.media.len() + media.len(), COUNT_MAX)?;
-
-        self.node_bytes = node_bytes;
-        self.item_bytes = item_bytes;
-        self.add_nodes(first, nodes, remap_connects);
-        self.items_of_first &= first || (items.is_empty() && aliases.is_empty());
-        self.item_names.extend(items.iter().map(|i| i.name.clone()));
-        self.items.extend(items);
-        self.alias_names.extend(aliases.iter().map(|(name, _)| name.clone()));
-        self.aliases.extend(aliases);
-        self.media_names.extend(media.iter().map(|f| f.name.clone()));
-        self.media.extend(media);
+    /// Adds all of a part. The union is of no use after an error.
+    ///
+    /// # Errors
+    /// A definition cannot be edited where that is needed.
+    pub(crate) fn add(&mut self, part: Part) -> Result<(), Unusable> {
+        let number = self.parts.len();
+        let prefix = prefix_of(&part.name);
+        let media = self.media.add(number, &prefix, &part.media);
+        let added = self.definitions.add(Input {
+            part: number,
+            prefix: &prefix,
+            nodes: part.nodes,
+            items: part.items,
+            aliases: part.aliases,
+            media: &media.media,
+            sounds: &media.sounds,
+            version: self.version,
+        })?;
+        let renamed = !added.names.is_identity();
+        self.nodes_of_first &= if number == 0 { !renamed } else { !added.adds_nodes };
+        self.items_of_first &= if number == 0 { !renamed } else { !added.adds_items };
         for url in part.remote.split(',').map(str::trim).filter(|url| !url.is_empty()) {
             if !self.remotes.iter().any(|known| known == url) {
                 self.remotes.push(url.to_owned());
             }
         }
-        self.servers.push(part.server);
+        let mut conflicts = added.conflicts;
+        conflicts.extend(media.conflicts);
+        let undelivered = part.media.iter().filter(|f| Kind::of(&f.name) != Kind::Illegal);
+        let undelivered_files = undelivered.filter(|file| file.size.is_none()).count();
+        self.parts.push(Joined {
+            name: part.name,
+            prefix,
+            translation: Translation::new(IdMap::new(added.ids.iter().copied()), added.names),
+            nodes: added.nodes,
+            items: added.items,
+            media: media.names,
+            conflicts,
+            illegal_files: media.illegal,
+            undelivered_files,
+            ids: added.ids,
+        });
         Ok(())
     }
 
-    fn add_nodes(&mut self, first: bool, nodes: Vec<Node>, remap_connects: &RemapConnects<'_>) {
-        let mut ids: HashMap<u16, u16> = HashMap::with_capacity(nodes.len());
-        let mut new = Vec::new();
-        let mut moved = false;
-        for node in nodes {
-            let id = match self.node_ids.get(&node.name) {
-                Some(id) => *id,
-                // The check above leaves an id for every node; without one it stays unknown.
-                None => match if first { Some(node.id) } else { self.free.take_lowest() } {
-                    Some(id) => {
-                        self.free.mark(id);
-                        self.node_ids.insert(node.name.clone(), id);
-                        new.push((id, node.clone()));
-                        id
-                    }
-                    None => continue,
-                },
-            };
-            moved |= id != node.id;
-            ids.insert(node.id, id);
-        }
-        let unknown = mesegate_protocol::map::UNKNOWN;
-        let map = |id| {
-            if is_builtin(id) { id } else { ids.get(&id).copied().unwrap_or(unknown) }
-        };
-        self.nodes_of_first &= first || new.is_empty();
-        for (id, node) in new {
-            // A definition that cannot be read is kept: wrong connections are only a matter of
-            // looks.
-            let remapped = if moved { remap_connects(&node.features, &map) } else { None };
-            let features = remapped.unwrap_or(node.features);
-            self.nodes.push(Node { id, name: node.name, features });
-        }
+    /// All nodes by ascending id, as they are sent.
+    pub(crate) fn nodes(&self) -> Vec<Node> {
+        let mut nodes: Vec<Node> = self
+            .definitions
+            .nodes()
+            .map(|(definition, node)| Node {
+                id: node.id,
+                name: definition.name.clone(),
+                features: shape::with_connects(&node.shape, &node.connects),
+            })
+            .collect();
+        nodes.sort_by_key(|node| node.id);
+        nodes
     }
 
-    /// Brings nodes and aliases into the form in which they are sent: nodes by ascending id, and
-    /// no alias that a definition of the same name overrules (`itemdef.cpp`, registerItem).
-    pub(crate) fn finish(&mut self) {
-        self.nodes.sort_by_key(|node| node.id);
-        if !self.items_of_first {
-            let items = &self.item_names;
-            self.aliases.retain(|(name, _)| !items.contains(name));
-        }
+    /// All items by name, as engines send them.
+    pub(crate) fn items(&self) -> Vec<Item> {
+        let items = self.definitions.items();
+        let mut items: Vec<Item> =
+            items.map(|(d, raw)| Item { name: d.name.clone(), raw: raw.clone() }).collect();
+        items.sort_by(|a, b| a.name.cmp(&b.name));
+        items
+    }
+
+    /// All aliases by name.
+    pub(crate) fn aliases(&self) -> Vec<Alias> {
+        let aliases = self.definitions.aliases.iter();
+        let mut aliases: Vec<Alias> =
+            aliases.map(|alias| (alias.name.clone(), alias.target.clone())).collect();
+        aliases.sort();
+        aliases
+    }
+
+    /// All files.
+    pub(crate) fn files(&self) -> Vec<MediaFile> {
+        self.media.files.iter().map(|file| file.file.clone()).collect()
+    }
+
+    /// Nodes that a part uses.
+    pub(crate) fn node_use(&self, part: usize) -> Use {
+        let nodes = self.definitions.nodes();
+        Use::of(part, nodes.map(|(d, node)| (&d.users, node.shape.len() as u64)))
+    }
+
+    /// Items that a part uses.
+    pub(crate) fn item_use(&self, part: usize) -> Use {
+        Use::of(part, self.definitions.items().map(|(d, raw)| (&d.users, raw.len() as u64)))
+    }
+
+    /// Files that a part uses.
+    pub(crate) fn media_use(&self, part: usize) -> Use {
+        let files = self.media.files.iter();
+        Use::of(part, files.map(|f| (&f.users, f.file.size.unwrap_or(0).into())))
+    }
+
+    /// Nodes, items, files, and the size of the files in bytes.
+    pub(crate) fn totals(&self) -> (usize, usize, usize, u64) {
+        let files = &self.media.files;
+        let bytes = files.iter().map(|file| u64::from(file.file.size.unwrap_or(0))).sum();
+        let (nodes, items) = (self.definitions.nodes().count(), self.definitions.items().count());
+        (nodes, items, files.len(), bytes)
+    }
+
+    /// For every file the only part that has it, if there is only one.
+    pub(crate) fn file_owners(&self) -> Vec<Option<usize>> {
+        let users = self.media.files.iter().map(|file| &file.users);
+        users.map(|users| users.first().filter(|_| users.count() == 1)).collect()
+    }
+
+    /// Bytes of all node definitions, uncompressed.
+    pub(crate) fn node_bytes(&self) -> usize {
+        overflow::amounts(&self.definitions, &self.media)[1]
+    }
+
+    /// Bytes of all item definitions and aliases, uncompressed.
+    pub(crate) fn item_bytes(&self) -> usize {
+        overflow::amounts(&self.definitions, &self.media)[4]
+    }
+
+    /// Numbers of the parts that have to go so that the rest fits, or `None` if all fits.
+    pub(crate) fn overflow(&self, limits: &Limits) -> Option<Overflow> {
+        overflow::find(&self.definitions, &self.media, self.parts.len(), limits)
     }
 }
 
-/// What remains of a list of nodes in a client: entries without a name and for builtin ids are
-/// skipped, of two entries with one name the second is dropped, of two with one id the first.
+impl Use {
+    fn of<'a>(part: usize, all: impl Iterator<Item = (&'a users::Users, u64)>) -> Self {
+        let mut sum = Self::default();
+        for (users, bytes) in all.filter(|(users, _)| users.contains(part)) {
+            sum.total += 1;
+            sum.bytes += bytes;
+            if users.count() > 1 {
+                sum.shared += 1;
+                sum.shared_bytes += bytes;
+            }
+        }
+        sum
+    }
+}
+
+/// What remains of a list of nodes in a client: entries without a name, of builtin names and for
+/// builtin ids are skipped, of two entries with one name the second is dropped, of two with one id
+/// the first.
 pub(crate) fn effective_nodes(nodes: Vec<Node>) -> Vec<Node> {
     let mut names = HashSet::with_capacity(nodes.len());
     let mut kept: Vec<Node> = Vec::with_capacity(nodes.len());
     let mut at: HashMap<u16, usize> = HashMap::with_capacity(nodes.len());
     for node in nodes {
-        if node.name.is_empty() || is_builtin(node.id) || !names.insert(node.name.clone()) {
+        let builtin = is_builtin(node.id) || BUILTIN.contains(&&node.name[..]);
+        if node.name.is_empty() || builtin || !names.insert(node.name.clone()) {
             continue;
         }
         match at.get(&node.id) {

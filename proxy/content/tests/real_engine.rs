@@ -27,6 +27,7 @@ fn library(dir: &tempfile::TempDir, addresses: &[Address]) -> Library {
         name: format!("engine{number}"),
         address: address.clone(),
         credentials: Credentials::Secret("service account of the tests".to_owned()),
+        pool: None,
     };
     library.set_servers(addresses.iter().enumerate().map(spec).collect());
     library
@@ -37,7 +38,7 @@ async fn settled(library: &Library, count: usize) -> ProtocolVersion {
     let start = Instant::now();
     loop {
         let version = library.network_version();
-        let catalogue = library.catalogue(version, "", Duration::from_secs(1)).await;
+        let catalogue = library.catalogue(version, "", None, Duration::from_secs(1)).await;
         if version == library.network_version()
             && catalogue.is_some_and(|catalogue| catalogue.servers().len() == count)
         {
@@ -76,7 +77,7 @@ async fn engines_are_fetched_served_and_entered() {
     println!("{} servers fetched in {:?}", addresses.len(), start.elapsed());
     // Both layouts, and a language.
     for (version, language) in [(network, ""), (network, "de"), (ProtocolVersion(41), "")] {
-        let catalogue = library.catalogue(version, language, WAIT).await;
+        let catalogue = library.catalogue(version, language, None, WAIT).await;
         let catalogue = catalogue.unwrap_or_else(|| panic!("{:?}", library.server_status()));
         assert_eq!((catalogue.version(), catalogue.language()), (version, language));
         let nodes = NodeDefs::decode(&catalogue.node_def()[2..], version).unwrap().nodes;
@@ -84,6 +85,7 @@ async fn engines_are_fetched_served_and_entered() {
         let (n, i, m) = catalogue.counts();
         assert_eq!((n, m), (nodes.len(), files));
         let (servers, bytes) = (catalogue.servers().len(), catalogue.media_bytes());
+        println!("{}", serde_json::to_string_pretty(catalogue.report()).unwrap());
         println!(
             "protocol {version} {language:?}, {servers} servers: {n} nodes, {i} items, {m} files, \
              {bytes} bytes, after {:?}",
@@ -104,12 +106,15 @@ async fn enter_with(library: &Library, catalogue: &Catalogue, number: usize, add
     dial.retry_already_connected = true;
     let entered = enter(&dial).await.unwrap();
     let begun = Instant::now();
-    let ids = catalogue.admit(&entered.definitions).unwrap();
+    let translation = catalogue.admit(&format!("engine{number}"), &entered.definitions).unwrap();
+    let (ids, names) = (translation.ids(), translation.names());
     println!("engine{number}: admitted in {:?}", begun.elapsed());
     let joined = NodeDefs::decode(&catalogue.node_def()[2..], version).unwrap().nodes;
     let joined: HashMap<&str, u16> = joined.iter().map(|n| (n.name.as_str(), n.id)).collect();
     for node in NodeDefs::decode(&entered.definitions.node_def, version).unwrap().nodes {
-        assert_eq!(ids.get(node.id), joined[node.name.as_str()], "{}", node.name);
+        let name = names.item(node.name.as_bytes()).map_or(node.name.as_bytes(), |new| new);
+        let name = std::str::from_utf8(name).unwrap();
+        assert_eq!(ids.get(node.id), joined[name], "{name}");
     }
     assert!(number > 0 || ids.is_identity());
     // What a visitor gets is what the library has: nothing to fetch again.

@@ -258,7 +258,7 @@ impl<'a> Attempt<'a> {
         let library = self.shared.library.clone();
         let version = state.visitor().version;
         let language = state.language().to_owned();
-        let wanted = library.catalogue(version, &language, CATALOGUE);
+        let wanted = library.catalogue(version, &language, None, CATALOGUE);
         let catalogue = keep_driving(self.link, wanted).await.ok_or_else(|| {
             let text = "The network does not know its servers yet: it is starting, or they are down. \
                         Try again in a moment.";

@@ -108,7 +108,8 @@ async fn travel(shared: &Shared, who: &Traveller, server: &Server) -> Result<Arr
         return Err(Refusal::Version { backend: entered.version, client: who.version });
     }
     shared.library.report_definitions(name, who.version, &who.language, &entered.definitions);
-    let ids = who.catalogue.admit(&entered.definitions)?;
+    let translation = who.catalogue.admit(name, &entered.definitions)?;
+    let ids = Arc::new(translation.ids().clone());
     Ok(Arrival { server: name.to_owned(), title: server.title().to_owned(), entered, ids })
 }
 

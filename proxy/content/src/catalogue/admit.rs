@@ -1,4 +1,4 @@
-//! Whether a client that has a catalogue can enter a backend, and under which ids.
+//! Whether a client that has a catalogue can enter a backend, and what it knows it as.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use mesegate_backend::Definitions;
+use mesegate_protocol::Translation;
 use mesegate_protocol::map::IdMap;
 use mesegate_protocol::wire::WireError;
 
 use super::Catalogue;
+use super::part::Part;
 use crate::codec;
 use crate::hash::{Hash, sha1};
-use crate::union::{Node, effective_nodes};
+use crate::union::{Kind, Node, effective_nodes};
 
 /// How many different answers per kind of definitions are remembered: more than the servers that
 /// one catalogue has to do with.
@@ -75,6 +77,12 @@ impl fmt::Display for Missing {
 /// Why a client cannot enter a backend with the catalogue it has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AdmitError {
+    /// The backend's content is not in the catalogue at all.
+    #[error("the client was not given the content of this server{}", because(.reason.as_deref()))]
+    NotIncluded {
+        /// Why it was left out, if it was there.
+        reason: Option<String>,
+    },
     /// The backend has content that the client was not given.
     #[error("the client does not have {0}")]
     Missing(Missing),
@@ -88,10 +96,14 @@ pub enum AdmitError {
     },
 }
 
-/// Answers that were given, by the hash of the body that they are about.
+fn because(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| format!(": {reason}"))
+}
+
+/// Answers that were given, by the hash of the server's part and the body that they are about.
 #[derive(Debug)]
 pub(super) struct Admissions {
-    nodes: Memo<Result<Arc<IdMap>, Names>>,
+    nodes: Memo<Result<Arc<Translation>, Names>>,
     items: Memo<Names>,
     media: Memo<Names>,
 }
@@ -110,79 +122,102 @@ impl Admissions {
 }
 
 impl Catalogue {
-    /// The ids under which a client with this catalogue knows the nodes of a backend connection
-    /// that sent `definitions`, or what the client lacks.
+    /// What a client with this catalogue knows the names and ids of a backend connection to
+    /// `server` as, which sent `definitions`; or what the client lacks.
     ///
-    /// Only names are compared. Translations are not asked for: texts then stay in their original
-    /// language, which is no reason to keep a player out.
+    /// Ids come from the connection, because a server that was restarted may number its nodes
+    /// anew. Of names only those are known that the server, or its pool, had when the catalogue
+    /// was made: another server's things are never taken for them. Translations are not asked for:
+    /// texts then stay in their original language, which is no reason to keep a player out.
     ///
     /// Definitions that were seen before are recognised by their hash, which takes about a
     /// millisecond; reading new ones takes some milliseconds per thousand nodes.
-    pub fn admit(&self, definitions: &Definitions) -> Result<Arc<IdMap>, AdmitError> {
-        let nodes = self.known_nodes(&definitions.node_def)?;
-        let items = self.missing_items(&definitions.item_def)?;
-        let media = self.missing_media(&definitions.announce)?;
-        let (map, nodes) = match nodes {
-            Ok(map) => (Some(map), Names::default()),
+    pub fn admit(
+        &self,
+        server: &str,
+        definitions: &Definitions,
+    ) -> Result<Arc<Translation>, AdmitError> {
+        let Some((number, part)) = self.part_of(server).and_then(|n| Some((n, self.parts.get(n)?)))
+        else {
+            let reason = self.why_left_out(server).map(|out| out.reason.clone());
+            return Err(AdmitError::NotIncluded { reason });
+        };
+        let nodes = self.known_nodes(number, part, &definitions.node_def)?;
+        let items = self.missing_items(number, part, &definitions.item_def)?;
+        let media = self.missing_media(number, part, &definitions.announce)?;
+        let (translation, nodes) = match nodes {
+            Ok(translation) => (Some(translation), Names::default()),
             Err(names) => (None, names),
         };
         let missing = Missing { nodes, items, media };
-        match map {
-            Some(map) if missing.is_empty() => Ok(map),
+        match translation {
+            Some(translation) if missing.is_empty() => Ok(translation),
             _ => Err(AdmitError::Missing(missing)),
         }
     }
 
-    /// Answers for definitions that are likely to come, so that the first player who enters such a
-    /// server does not have to wait for them to be read.
-    pub(super) fn prepare(&self, node_def: &Bytes, item_def: &Bytes) {
-        // Failures come again when they matter.
-        let _ = self.known_nodes(node_def);
-        let _ = self.missing_items(item_def);
-    }
-
-    fn known_nodes(&self, body: &Bytes) -> Result<Result<Arc<IdMap>, Names>, AdmitError> {
-        self.admissions.nodes.get(body, |body| {
+    fn known_nodes(
+        &self,
+        number: usize,
+        part: &Part,
+        body: &Bytes,
+    ) -> Result<Result<Arc<Translation>, Names>, AdmitError> {
+        let hash = sha1(body);
+        if hash == part.node_def {
+            return Ok(Ok(part.translation.clone()));
+        }
+        self.admissions.nodes.get((number, hash), || {
             let nodes = codec::nodes(body, self.version()).map_err(unreadable("NODEDEF"))?;
-            Ok(self.map_nodes(nodes))
+            Ok(part.map_nodes(nodes))
         })
     }
 
-    fn missing_items(&self, body: &Bytes) -> Result<Names, AdmitError> {
-        self.admissions.items.get(body, |body| {
+    fn missing_items(&self, number: usize, part: &Part, body: &Bytes) -> Result<Names, AdmitError> {
+        let hash = sha1(body);
+        if hash == part.item_def {
+            return Ok(Names::default());
+        }
+        self.admissions.items.get((number, hash), || {
             let (items, _) = codec::items(body, self.version()).map_err(unreadable("ITEMDEF"))?;
             let mut names = Names::default();
-            for item in items.iter().filter(|item| !self.item_names.contains(&item.name)) {
+            for item in items.iter().filter(|item| !part.items.contains(&item.name)) {
                 names.push(&item.name);
             }
             Ok(names)
         })
     }
 
-    fn missing_media(&self, body: &Bytes) -> Result<Names, AdmitError> {
-        self.admissions.media.get(body, |body| {
+    fn missing_media(&self, number: usize, part: &Part, body: &Bytes) -> Result<Names, AdmitError> {
+        self.admissions.media.get((number, sha1(body)), || {
             let announce =
                 codec::announce(body, self.version()).map_err(unreadable("ANNOUNCE_MEDIA"))?;
             let mut names = Names::default();
             for (name, _) in &announce.files {
-                if !self.media_index.contains_key(name) && !is_translation(name) {
+                let ignored = Kind::of(name) == Kind::Illegal || is_translation(name);
+                if !ignored && !part.media.contains_key(name) {
                     names.push(name.as_bytes());
                 }
             }
             Ok(names)
         })
     }
+}
 
-    fn map_nodes(&self, nodes: Vec<Node>) -> Result<Arc<IdMap>, Names> {
+impl Part {
+    fn map_nodes(&self, nodes: Vec<Node>) -> Result<Arc<Translation>, Names> {
         let mut names = Names::default();
         let mut pairs = Vec::with_capacity(nodes.len());
         for node in effective_nodes(nodes) {
-            match self.node_ids.get(&node.name) {
+            match self.nodes.get(&node.name) {
                 Some(id) => pairs.push((node.id, *id)),
                 None => names.push(&node.name),
             }
         }
-        if names.count > 0 { Err(names) } else { Ok(Arc::new(IdMap::new(pairs))) }
+        if names.count > 0 {
+            return Err(names);
+        }
+        let translation = Translation::new(IdMap::new(pairs), self.translation.names().clone());
+        Ok(Arc::new(translation))
     }
 }
 
@@ -197,7 +232,10 @@ fn is_translation(name: &str) -> bool {
 
 /// Remembers the last answers.
 #[derive(Debug)]
-struct Memo<T>(Mutex<VecDeque<(Hash, T)>>);
+struct Memo<T>(Mutex<VecDeque<(Subject, T)>>);
+
+/// Number of a part, and the hash of what it is asked about.
+type Subject = (usize, Hash);
 
 impl<T: Clone> Memo<T> {
     fn new() -> Self {
@@ -211,20 +249,19 @@ impl<T: Clone> Memo<T> {
 
     fn get(
         &self,
-        body: &Bytes,
-        make: impl FnOnce(&Bytes) -> Result<T, AdmitError>,
+        subject: Subject,
+        make: impl FnOnce() -> Result<T, AdmitError>,
     ) -> Result<T, AdmitError> {
-        let hash = sha1(body);
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, answer)) = lock().iter().find(|(known, _)| *known == hash) {
+        if let Some((_, answer)) = lock().iter().find(|(known, _)| *known == subject) {
             return Ok(answer.clone());
         }
-        let answer = make(body)?;
+        let answer = make()?;
         let mut answers = lock();
         if answers.len() >= REMEMBERED {
             answers.pop_front();
         }
-        answers.push_back((hash, answer.clone()));
+        answers.push_back((subject, answer.clone()));
         Ok(answer)
     }
 }

@@ -6,28 +6,48 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mesegate_protocol::{ProtocolVersion, to_client};
 
+use super::part::{Part, Source};
+use super::report::ContentReport;
+use super::roster::Roster;
 use super::{Admissions, Catalogue};
 use crate::codec;
 use crate::frames::FrameCache;
 use crate::hash::{Hash, sha1_of_parts};
 use crate::store::{BLOB_MAX, ContentStore, Manifest, Pair};
-use crate::union::{Part, Union};
+use crate::union::{self, Limits, Union, sound_group};
 
-/// A server whose content could not be joined.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A server whose content is not in a catalogue though it was there.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct LeftOut {
     /// Name of the server.
     pub server: String,
     /// Why, for people.
     pub reason: String,
+    /// True if there is no room for it beside the others: a client that is given its content
+    /// first can enter it.
+    pub for_want_of_room: bool,
+}
+
+/// What a catalogue is built with.
+#[derive(Debug, Clone)]
+pub(crate) struct Workshop {
+    pub(crate) store: Arc<ContentStore>,
+    pub(crate) frames: Arc<FrameCache>,
+    pub(crate) roster: Arc<Roster>,
+    /// The first of the remote media servers that are announced.
+    pub(crate) media_url: Option<String>,
 }
 
 /// Equal for equal results of [`build`].
-pub(crate) fn key(pair: &Pair, manifests: &[Arc<Manifest>]) -> Hash {
+pub(crate) fn key(pair: &Pair, sources: &[Source]) -> Hash {
     let version = pair.version.to_be_bytes();
     let mut parts: Vec<Vec<u8>> = vec![version.to_vec(), pair.language.clone().into_bytes()];
-    for manifest in manifests {
-        parts.push(manifest.server.clone().into_bytes());
+    for source in sources {
+        let manifest = &source.manifest;
+        parts.push(source.name.clone().into_bytes());
+        parts.push(vec![source.pooled.into()]);
+        // Who is in a pool is looked up when it is asked for.
+        parts.push(if source.pooled { Vec::new() } else { source.members.concat().into_bytes() });
         parts.push(manifest.pair.language.clone().into_bytes());
         parts.push(manifest.item_def.to_vec());
         parts.push(manifest.node_def.to_vec());
@@ -43,86 +63,147 @@ pub(crate) fn key(pair: &Pair, manifests: &[Arc<Manifest>]) -> Hash {
     sha1_of_parts(&parts)
 }
 
-/// Joins the content of `manifests`, the first of which keeps its ids. `None` if not even the
-/// first can be used. `media_url` is the first of the remote media servers that are announced.
-/// Reads, decompresses and compresses: for the blocking pool.
+/// Joins the content of `sources`, the first of which keeps its ids and is never left out for want
+/// of room. Reads, decompresses and compresses: for the blocking pool.
+///
+/// # Errors
+/// Nothing can be used; why not.
 pub(crate) fn build(
-    store: &ContentStore,
-    frames: &Arc<FrameCache>,
+    workshop: &Workshop,
     pair: &Pair,
-    manifests: &[Arc<Manifest>],
-    media_url: Option<&str>,
-) -> Option<Catalogue> {
+    sources: &[Source],
+) -> Result<Catalogue, Vec<LeftOut>> {
     let version = ProtocolVersion(pair.version);
-    let mut take = manifests.len();
-    let mut too_large = Vec::new();
+    let key = key(pair, sources);
+    let mut sources = sources.to_vec();
+    let mut left_out = Vec::new();
+    let mut limits = Limits::default();
     loop {
-        let (union, bodies, mut left_out) = join(store, version, manifests.get(..take)?);
-        let last = union.servers.last()?.clone();
-        match encode(&union, &bodies, media_url, version) {
-            Ok(messages) => {
-                left_out.append(&mut too_large);
-                let base = manifests.iter().find(|m| Some(&m.server) == union.servers.first())?;
-                let catalogue = Catalogue {
-                    pair: pair.clone(),
-                    base_language: base.pair.language.clone(),
-                    key: key(pair, manifests),
-                    left_out,
-                    item_def: messages.item_def,
-                    node_def: messages.node_def,
-                    announce: messages.announce,
-                    media_index: media_index(&union),
-                    node_ids: union.node_ids().clone(),
-                    item_names: union.items.iter().map(|item| item.name.clone()).collect(),
-                    servers: union.servers,
-                    media: union.media,
-                    frames: frames.clone(),
-                    admissions: Admissions::new(),
-                };
-                for (item_def, node_def) in &bodies {
-                    catalogue.prepare(node_def, item_def);
+        if sources.is_empty() {
+            return Err(left_out);
+        }
+        let (union, bodies) = match join(&workshop.store, version, &sources) {
+            Ok(joined) => joined,
+            Err(unusable) => {
+                for (at, reason) in unusable.into_iter().rev() {
+                    leave_out(&mut left_out, sources.remove(at), &reason, false);
                 }
-                return Some(catalogue);
+                continue;
             }
-            Err(reason) => {
-                take = manifests.iter().position(|m| m.server == last)?;
-                too_large.insert(0, LeftOut { server: last, reason });
+        };
+        if let Some(overflow) = union.overflow(&limits) {
+            let reason = overflow.to_string();
+            if overflow.leave_out.is_empty() {
+                leave_out(&mut left_out, sources.remove(0), &reason, false);
+            }
+            for at in overflow.leave_out.iter().rev() {
+                leave_out(&mut left_out, sources.remove(*at), &reason, true);
+            }
+            continue;
+        }
+        match encode(&union, &bodies, workshop.media_url.as_deref(), version) {
+            Ok(messages) => {
+                let report =
+                    ContentReport::new(&sources, &union, &left_out, &pair.language, pair.version);
+                return Ok(finish(
+                    workshop, pair, key, &sources, union, messages, left_out, report,
+                ));
+            }
+            Err(Failure::TooLong(long)) if sources.len() > 1 => long.shrink(&union, &mut limits),
+            Err(failure) => {
+                leave_out(&mut left_out, sources.remove(0), &failure.to_string(), false);
             }
         }
     }
 }
 
-/// ITEMDEF and NODEDEF of the servers that were joined. Those of the first are sent as they are if
-/// no other server adds to them.
-type Bodies = Vec<(Bytes, Bytes)>;
+fn leave_out(list: &mut Vec<LeftOut>, source: Source, reason: &str, for_want_of_room: bool) {
+    list.extend(source.members.into_iter().map(|server| LeftOut {
+        server,
+        reason: reason.to_owned(),
+        for_want_of_room,
+    }));
+}
 
+#[allow(clippy::too_many_arguments, reason = "everything that was made, once")]
+fn finish(
+    workshop: &Workshop,
+    pair: &Pair,
+    key: Hash,
+    sources: &[Source],
+    union: Union,
+    messages: Messages,
+    left_out: Vec<LeftOut>,
+    report: ContentReport,
+) -> Catalogue {
+    let media = union.files();
+    let owners = union.file_owners();
+    let mut sound_owners: HashMap<String, Option<usize>> = HashMap::new();
+    for (file, owner) in media.iter().zip(&owners) {
+        if let Some((group, _)) = sound_group(&file.name) {
+            sound_owners.insert(group.to_owned(), *owner);
+        }
+    }
+    let parts = sources.iter().zip(union.parts);
+    let parts: Vec<Part> = parts.map(|(source, joined)| Part::new(source, joined)).collect();
+    Catalogue {
+        pair: pair.clone(),
+        base_language: sources
+            .first()
+            .map_or_else(String::new, |s| s.manifest.pair.language.clone()),
+        key,
+        servers: sources.iter().flat_map(|source| source.members.clone()).collect(),
+        left_out,
+        item_def: messages.item_def,
+        node_def: messages.node_def,
+        announce: messages.announce,
+        media_index: media.iter().zip(0..).map(|(file, at)| (file.name.clone(), at)).collect(),
+        media,
+        owners,
+        sound_owners,
+        parts,
+        report,
+        roster: workshop.roster.clone(),
+        frames: workshop.frames.clone(),
+        admissions: Admissions::new(),
+    }
+}
+
+/// ITEMDEF and NODEDEF of the first source. They are sent as they are if no other source adds to
+/// them.
+type Bodies = (Bytes, Bytes);
+
+/// Joins everything, or says what cannot be used and why.
 fn join(
     store: &ContentStore,
     version: ProtocolVersion,
-    manifests: &[Arc<Manifest>],
-) -> (Union, Bodies, Vec<LeftOut>) {
-    let mut union = Union::new();
-    let mut bodies = Vec::new();
-    let mut left_out = Vec::new();
-    for manifest in manifests {
-        let added = load(store, version, manifest).and_then(|(part, raw)| {
-            union.add(part, &codec::remap_connects).map_err(|overflow| overflow.to_string())?;
-            bodies.push(raw);
-            Ok(())
+    sources: &[Source],
+) -> Result<(Union, Bodies), Vec<(usize, String)>> {
+    let mut union = Union::new(version, sources.iter().map(|s| s.manifest.media.as_slice()));
+    let mut bodies = None;
+    let mut unusable = Vec::new();
+    for (at, source) in sources.iter().enumerate() {
+        let added = load(store, version, source).and_then(|(part, raw)| {
+            bodies.get_or_insert(raw);
+            union.add(part).map_err(|error| error.to_string())
         });
         if let Err(reason) = added {
-            left_out.push(LeftOut { server: manifest.server.clone(), reason });
+            unusable.push((at, reason));
         }
     }
-    union.finish();
-    (union, bodies, left_out)
+    // What was added beside something unusable is not what it would be without.
+    match bodies {
+        Some(bodies) if unusable.is_empty() => Ok((union, bodies)),
+        _ => Err(unusable),
+    }
 }
 
 fn load(
     store: &ContentStore,
     version: ProtocolVersion,
-    manifest: &Manifest,
-) -> Result<(Part, (Bytes, Bytes)), String> {
+    source: &Source,
+) -> Result<(union::Part, Bodies), String> {
+    let manifest: &Manifest = &source.manifest;
     let lost = || "its stored definitions are damaged and are fetched again".to_owned();
     let item_def = store.read_blob(&manifest.item_def).ok_or_else(lost)?;
     let node_def = store.read_blob(&manifest.node_def).ok_or_else(lost)?;
@@ -130,8 +211,8 @@ fn load(
         .map_err(|error| format!("its item definitions cannot be read: {error}"))?;
     let nodes = codec::nodes(&node_def, version)
         .map_err(|error| format!("its node definitions cannot be read: {error}"))?;
-    let part = Part {
-        server: manifest.server.clone(),
+    let part = union::Part {
+        name: source.name.clone(),
         nodes,
         items,
         aliases,
@@ -147,29 +228,62 @@ struct Messages {
     announce: Bytes,
 }
 
+/// A message that cannot be sent.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the joined definitions cannot be written: {0}")]
+    Wire(#[from] mesegate_protocol::wire::WireError),
+    #[error("{0}")]
+    TooLong(TooLong),
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the joined {what} are {len} bytes, more than one message can carry")]
+struct TooLong {
+    what: &'static str,
+    len: usize,
+}
+
+impl TooLong {
+    /// Lets less through. How much a list shrinks when it is compressed is a guess.
+    fn shrink(&self, union: &Union, limits: &mut Limits) {
+        const MARGIN: f64 = 0.98;
+        let share = BLOB_MAX as f64 / self.len as f64 * MARGIN;
+        let part = |whole: usize| (whole as f64 * share) as usize;
+        match self.what {
+            NODES => limits.set_bytes(true, part(union.node_bytes())),
+            ITEMS => limits.set_bytes(false, part(union.item_bytes())),
+            _ => limits.set_files(part(union.totals().2)),
+        }
+    }
+}
+
+const NODES: &str = "nodes";
+const ITEMS: &str = "items";
+const MEDIA: &str = "media names";
+
 fn encode(
     union: &Union,
-    bodies: &[(Bytes, Bytes)],
+    (item_body, node_body): &Bodies,
     media_url: Option<&str>,
     version: ProtocolVersion,
-) -> Result<Messages, String> {
-    let failed = |error| format!("the joined definitions cannot be written: {error}");
-    let (item_body, node_body) = bodies.first().cloned().unwrap_or_default();
+) -> Result<Messages, Failure> {
     let item_def = if union.items_of_first {
-        codec::message(to_client::ITEMDEF, &item_body)
+        codec::message(to_client::ITEMDEF, item_body)
     } else {
-        codec::item_def(&union.items, &union.aliases, version).map_err(failed)?
+        codec::item_def(&union.items(), &union.aliases(), version)?
     };
     let node_def = if union.nodes_of_first {
-        codec::message(to_client::NODEDEF, &node_body)
+        codec::message(to_client::NODEDEF, node_body)
     } else {
-        codec::node_def(&union.nodes, version).map_err(failed)?
+        codec::node_def(&union.nodes(), version)?
     };
     let urls = media_url.into_iter().chain(union.remotes.iter().map(String::as_str));
-    let announce = codec::announce_media(&union.media, &remotes(urls), version).map_err(failed)?;
-    for (what, message) in [("items", &item_def), ("nodes", &node_def), ("media", &announce)] {
-        if message.len() > BLOB_MAX {
-            return Err(format!("the joined {what} are more than one message can carry"));
+    let announce = codec::announce_media(&union.files(), &remotes(urls), version)?;
+    for (what, message) in [(ITEMS, &item_def), (NODES, &node_def), (MEDIA, &announce)] {
+        let len = message.len();
+        if len > BLOB_MAX {
+            return Err(Failure::TooLong(TooLong { what, len }));
         }
     }
     Ok(Messages { item_def, node_def, announce })
@@ -187,8 +301,4 @@ fn remotes<'a>(urls: impl Iterator<Item = &'a str>) -> String {
         }
     }
     joined
-}
-
-fn media_index(union: &Union) -> HashMap<String, u32> {
-    union.media.iter().zip(0..).map(|(file, index)| (file.name.clone(), index)).collect()
 }

@@ -2,13 +2,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use mesegate_backend::Definitions;
-use mesegate_protocol::content::{
-    AnnounceMedia, ItemDefs, Media, NodeDef, NodeDefs, remap_connects_to,
-};
+use mesegate_protocol::content::{AnnounceMedia, ItemDefs, Media, NodeDef, NodeDefs};
 use mesegate_protocol::map::UNKNOWN;
 use mesegate_protocol::{split_command, to_client};
 
 use super::*;
+use crate::codec;
 use crate::hash::sha1;
 use crate::store::{ContentStore, Manifest};
 use crate::testing::{World, features};
@@ -19,18 +18,23 @@ const OLD: ProtocolVersion = ProtocolVersion(41);
 struct Shelf {
     _dir: tempfile::TempDir,
     store: Arc<ContentStore>,
-    frames: Arc<FrameCache>,
+    workshop: Workshop,
 }
 
 impl Shelf {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(ContentStore::open(dir.path()).unwrap());
-        let frames = Arc::new(FrameCache::new(store.clone(), 1 << 20));
-        Self { _dir: dir, store, frames }
+        let workshop = Workshop {
+            store: store.clone(),
+            frames: Arc::new(FrameCache::new(store.clone(), 1 << 20)),
+            roster: Arc::default(),
+            media_url: None,
+        };
+        Self { _dir: dir, store, workshop }
     }
 
-    fn put(&self, server: &str, version: ProtocolVersion, world: &World) -> Arc<Manifest> {
+    fn put(&self, server: &str, version: ProtocolVersion, world: &World) -> Source {
         self.put_raw(server, version, &world.definitions(version), world)
     }
 
@@ -40,13 +44,13 @@ impl Shelf {
         version: ProtocolVersion,
         definitions: &Definitions,
         world: &World,
-    ) -> Arc<Manifest> {
+    ) -> Source {
         let media = world.media.iter().map(|(name, data)| MediaFile {
             name: (*name).to_owned(),
             hash: self.store.put_blob(data).unwrap(),
             size: Some(data.len() as u32),
         });
-        Arc::new(Manifest {
+        source(Manifest {
             server: server.to_owned(),
             pair: Pair::new(version.0, ""),
             newest: 53,
@@ -59,10 +63,21 @@ impl Shelf {
         })
     }
 
-    fn build(&self, version: ProtocolVersion, manifests: &[Arc<Manifest>]) -> Arc<Catalogue> {
-        let pair = Pair::new(version.0, "");
-        Arc::new(build(&self.store, &self.frames, &pair, manifests, None).unwrap())
+    fn build(&self, version: ProtocolVersion, sources: &[Source]) -> Arc<Catalogue> {
+        Arc::new(build(&self.workshop, &Pair::new(version.0, ""), sources).unwrap())
     }
+}
+
+fn source(manifest: Manifest) -> Source {
+    let name = manifest.server.clone();
+    Source { members: vec![name.clone()], name, pooled: false, manifest: Arc::new(manifest) }
+}
+
+/// The same with another manifest.
+fn changed(of: &Source, change: impl FnOnce(&mut Manifest)) -> Source {
+    let mut manifest = of.manifest.as_ref().clone();
+    change(&mut manifest);
+    Source { manifest: Arc::new(manifest), ..of.clone() }
 }
 
 fn body(message: &Bytes, command: u16) -> &[u8] {
@@ -79,7 +94,14 @@ fn lobby() -> World {
 fn mine() -> World {
     let nodes: &[(u16, &'static str, &[u16])] =
         &[(0, "m:glass", &[]), (1, "m:rail", &[0, 1, 126]), (500, "m:ore", &[])];
-    World::nodes(nodes).items(&["m:rail", "m:pick"]).file("stone.png", b"other").file("b.png", b"b")
+    World::nodes(nodes).items(&["m:rail", "m:pick"]).file("stone.png", b"grey").file("b.png", b"b")
+}
+
+/// As [`mine`], but what it calls stone looks like something else.
+fn other() -> World {
+    let mut world = mine();
+    world.media[0].1 = b"other".to_vec();
+    world
 }
 
 #[test]
@@ -93,7 +115,7 @@ fn one_server_is_passed_on_byte_by_byte() {
         assert_eq!(body(&nodes, to_client::NODEDEF), definitions.node_def);
         let announce = catalogue.announce();
         assert_eq!(body(&announce, to_client::ANNOUNCE_MEDIA), definitions.announce);
-        assert!(catalogue.admit(&definitions).unwrap().is_identity());
+        assert!(catalogue.admit("lobby", &definitions).unwrap().is_identity());
     }
 }
 
@@ -104,6 +126,7 @@ fn two_servers_are_joined_and_both_can_be_entered() {
         let manifests =
             [shelf.put("lobby", version, &lobby()), shelf.put("mine", version, &mine())];
         let catalogue = shelf.build(version, &manifests);
+        assert!(catalogue.has("mine") && !catalogue.has("nobody"));
         assert_eq!(catalogue.servers(), ["lobby", "mine"]);
         assert_eq!(catalogue.counts(), (5, 7, 3));
 
@@ -119,7 +142,7 @@ fn two_servers_are_joined_and_both_can_be_entered() {
         let message = catalogue.item_def();
         let items = ItemDefs::decode(body(&message, to_client::ITEMDEF), version).unwrap().items;
         let names: Vec<&str> = items.iter().map(|item| item.name.as_str()).collect();
-        assert_eq!(names, ["", "air", "ignore", "unknown", "m:stone", "m:pick", "m:rail"]);
+        assert_eq!(names, ["", "air", "ignore", "m:pick", "m:rail", "m:stone", "unknown"]);
 
         let message = catalogue.announce();
         let announced = body(&message, to_client::ANNOUNCE_MEDIA);
@@ -128,9 +151,11 @@ fn two_servers_are_joined_and_both_can_be_entered() {
         assert_eq!(files.len(), 3);
         assert_eq!(files["stone.png"], sha1(b"grey"));
 
-        assert!(catalogue.admit(&lobby().definitions(version)).unwrap().is_identity());
-        let map = catalogue.admit(&mine().definitions(version)).unwrap();
-        assert_eq!([0, 1, 500, 126, 2].map(|id| map.get(id)), [3, 2, 4, 126, UNKNOWN]);
+        assert!(catalogue.admit("lobby", &lobby().definitions(version)).unwrap().is_identity());
+        let map = catalogue.admit("mine", &mine().definitions(version)).unwrap();
+        assert!(map.names().is_identity());
+        let ids = [0, 1, 500, 126, 2].map(|id| map.ids().get(id));
+        assert_eq!(ids, [3, 2, 4, 126, UNKNOWN]);
     }
 }
 
@@ -158,15 +183,15 @@ fn ids_come_from_the_connection_and_not_from_the_store() {
     let catalogue = shelf.build(NEW, &manifests);
     // The server was restarted and numbers its nodes differently now.
     let restarted = World::nodes(&[(7, "m:ore", &[]), (8, "m:rail", &[]), (9, "m:glass", &[])]);
-    let map = catalogue.admit(&restarted.definitions(NEW)).unwrap();
-    assert_eq!([7, 8, 9, 0, 500].map(|id| map.get(id)), [4, 2, 3, UNKNOWN, UNKNOWN]);
+    let map = catalogue.admit("mine", &restarted.definitions(NEW)).unwrap();
+    assert_eq!([7, 8, 9, 0, 500].map(|id| map.ids().get(id)), [4, 2, 3, UNKNOWN, UNKNOWN]);
 }
 
 #[test]
 fn what_is_missing_is_named() {
     let shelf = Shelf::new();
     let catalogue = shelf.build(NEW, &[shelf.put("lobby", NEW, &lobby())]);
-    let error = catalogue.admit(&mine().definitions(NEW)).unwrap_err();
+    let error = catalogue.admit("lobby", &mine().definitions(NEW)).unwrap_err();
     let AdmitError::Missing(missing) = &error else { panic!("{error}") };
     assert_eq!(missing.nodes, Names { first: vec!["m:rail".into(), "m:ore".into()], count: 2 });
     assert_eq!(missing.items.count, 1);
@@ -176,11 +201,13 @@ fn what_is_missing_is_named() {
         "the client does not have 2 nodes (m:rail, m:ore); 1 item (m:rail); 1 media file (b.png)"
     );
     // The remembered answer is the same.
-    assert_eq!(catalogue.admit(&mine().definitions(NEW)).unwrap_err(), error);
+    assert_eq!(catalogue.admit("lobby", &mine().definitions(NEW)).unwrap_err(), error);
 
     let many = World::nodes(&[(0, "a", &[]), (1, "b", &[]), (2, "c", &[]), (3, "d", &[])]);
-    let error = catalogue.admit(&many.definitions(NEW)).unwrap_err().to_string();
+    let error = catalogue.admit("lobby", &many.definitions(NEW)).unwrap_err().to_string();
     assert_eq!(error, "the client does not have 4 nodes (a, b, c, …)");
+    let error = catalogue.admit("nobody", &many.definitions(NEW)).unwrap_err();
+    assert_eq!(error, AdmitError::NotIncluded { reason: None });
 }
 
 #[test]
@@ -188,7 +215,7 @@ fn translations_keep_nobody_out() {
     let shelf = Shelf::new();
     let catalogue = shelf.build(NEW, &[shelf.put("lobby", NEW, &lobby())]);
     let german = lobby().file("m.de.tr", b"tr").file("n.de.po", b"po").file("o.de.mo", b"mo");
-    assert!(catalogue.admit(&german.definitions(NEW)).is_ok());
+    assert!(catalogue.admit("lobby", &german.definitions(NEW)).is_ok());
 }
 
 #[test]
@@ -203,7 +230,7 @@ fn definitions_that_cannot_be_read_are_an_error() {
             "ITEMDEF" => &mut bad.item_def,
             _ => &mut bad.announce,
         } = Bytes::from_static(b"\0\0\0\x05hello");
-        let error = catalogue.admit(&bad).unwrap_err().to_string();
+        let error = catalogue.admit("lobby", &bad).unwrap_err().to_string();
         assert!(error.contains(what), "{error}");
     }
 }
@@ -214,7 +241,7 @@ fn answers_do_not_pile_up() {
     let catalogue = shelf.build(NEW, &[shelf.put("lobby", NEW, &lobby())]);
     for id in 0..500 {
         let world = World::nodes(&[(id, "m:stone", &[])]);
-        let map = catalogue.admit(&world.definitions(NEW));
+        let map = catalogue.admit("lobby", &world.definitions(NEW));
         assert_eq!(map.unwrap().is_identity(), id == 0 || (125..=127).contains(&id));
     }
     assert!(catalogue.admissions.remembered() <= 3 * 64);
@@ -225,16 +252,17 @@ fn a_server_that_cannot_be_read_is_left_out_and_a_damaged_one_too() {
     let shelf = Shelf::new();
     let broken = Definitions { node_def: Bytes::from_static(b"x"), ..mine().definitions(NEW) };
     let broken = shelf.put_raw("broken", NEW, &broken, &mine());
-    let lost =
-        Arc::new(Manifest { item_def: [9; 20], ..(*shelf.put("lost", NEW, &mine())).clone() });
+    let lost = changed(&shelf.put("lost", NEW, &mine()), |lost| lost.item_def = [9; 20]);
     let manifests = [broken.clone(), shelf.put("lobby", NEW, &lobby()), lost];
     let catalogue = shelf.build(NEW, &manifests);
     assert_eq!(catalogue.servers(), ["lobby"]);
     let out: Vec<&str> = catalogue.left_out().iter().map(|out| out.server.as_str()).collect();
-    assert_eq!(out, ["broken", "lost"]);
+    assert_eq!(out, ["lost", "broken"]);
+    let error = catalogue.admit("lost", &mine().definitions(NEW)).unwrap_err().to_string();
+    assert!(error.contains("damaged"), "{error}");
     let pair = Pair::new(NEW.0, "");
-    assert!(build(&shelf.store, &shelf.frames, &pair, &[broken], None).is_none());
-    assert!(build(&shelf.store, &shelf.frames, &pair, &[], None).is_none());
+    assert_eq!(build(&shelf.workshop, &pair, &[broken]).unwrap_err().len(), 1);
+    assert!(build(&shelf.workshop, &pair, &[]).unwrap_err().is_empty());
 }
 
 #[test]
@@ -242,17 +270,177 @@ fn catalogues_of_equal_input_have_equal_keys() {
     let shelf = Shelf::new();
     let pair = Pair::new(NEW.0, "");
     let (one, two) = (shelf.put("lobby", NEW, &lobby()), shelf.put("mine", NEW, &mine()));
-    let key_of = |manifests: &[&Arc<Manifest>]| {
-        let manifests: Vec<Arc<Manifest>> = manifests.iter().map(|m| (*m).clone()).collect();
-        key(&pair, &manifests)
+    let key_of = |sources: &[&Source]| {
+        let sources: Vec<Source> = sources.iter().map(|source| (*source).clone()).collect();
+        key(&pair, &sources)
     };
-    let later = Arc::new(Manifest { fetched_at: 9, ..one.as_ref().clone() });
+    let later = changed(&one, |one| one.fetched_at = 9);
     assert_eq!(key_of(&[&one, &two]), key_of(&[&later, &two]));
     assert_ne!(key_of(&[&one, &two]), key_of(&[&two, &one]));
     assert_ne!(key_of(&[&one]), key_of(&[&one, &two]));
-    let mut changed = one.as_ref().clone();
-    changed.media[0].size = None;
-    assert_ne!(key_of(&[&one]), key_of(&[&Arc::new(changed)]));
+    assert_ne!(key_of(&[&one]), key_of(&[&changed(&one, |one| one.media[0].size = None)]));
+    // Who is in a pool does not matter.
+    let pool = |members: &[&str]| Source {
+        pooled: true,
+        members: members.iter().map(|member| (*member).to_owned()).collect(),
+        ..one.clone()
+    };
+    assert_eq!(key_of(&[&pool(&["a"])]), key_of(&[&pool(&["a", "b"])]));
+    assert_ne!(key_of(&[&pool(&["a"])]), key_of(&[&one]));
+}
+
+#[test]
+fn what_conflicts_is_renamed_and_reported() {
+    let shelf = Shelf::new();
+    let sources = [shelf.put("lobby", NEW, &lobby()), shelf.put("mine", NEW, &other())];
+    let catalogue = shelf.build(NEW, &sources);
+    assert!(catalogue.admit("lobby", &lobby().definitions(NEW)).unwrap().is_identity());
+    let map = catalogue.admit("mine", &other().definitions(NEW)).unwrap();
+    assert_eq!(map.names().item(b"m:glass").unwrap(), &b"mine_m:glass"[..]);
+    assert_eq!(map.names().texture(b"stone.png").unwrap(), b"mine_stone.png");
+    assert_eq!(map.names().item(b"m:rail"), None);
+    // The same for the same definitions, whoever asks.
+    let again = catalogue.admit("mine", &other().definitions(NEW)).unwrap();
+    assert!(Arc::ptr_eq(&map, &again));
+    let rebuilt = shelf.build(NEW, &sources);
+    assert_eq!(rebuilt.node_def(), catalogue.node_def());
+    assert_eq!(rebuilt.item_def(), catalogue.item_def());
+    assert_eq!(rebuilt.announce(), catalogue.announce());
+    assert_eq!(rebuilt.report(), catalogue.report());
+
+    let report = catalogue.report();
+    let mine = report.part_of("mine").unwrap();
+    assert_eq!((mine.nodes.total, mine.nodes.own, mine.nodes.renamed), (3, 3, 1));
+    assert_eq!((mine.items.total, mine.items.shared, mine.items.renamed), (6, 5, 0));
+    assert_eq!((mine.media.total, mine.media.shared, mine.media.renamed), (2, 0, 1));
+    assert_eq!((mine.media.bytes, mine.media.own_bytes), (6, 6));
+    assert_eq!((mine.ids_kept, mine.ids_moved, mine.identity), (0, 3, false));
+    let renamed: Vec<String> = mine.renamed.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        renamed,
+        [
+            "node `m:glass` is `mine_m:glass` for clients: tiles differs from `lobby`",
+            "media `stone.png` is `mine_stone.png` for clients: other content than in `lobby`",
+        ]
+    );
+    assert!(report.part_of("lobby").unwrap().identity);
+    let json = serde_json::to_value(report).unwrap();
+    assert_eq!(json["parts"][1]["renamed"][0]["kind"], "node");
+    assert!(catalogue.bytes() > 1000);
+}
+
+#[test]
+fn two_equal_servers_are_sent_as_one() {
+    for version in [OLD, NEW] {
+        let shelf = Shelf::new();
+        let alone = shelf.build(version, &[shelf.put("lobby", version, &lobby())]);
+        let sources = ["lobby", "other"].map(|name| shelf.put(name, version, &lobby()));
+        let both = shelf.build(version, &sources);
+        assert_eq!(both.item_def(), alone.item_def());
+        assert_eq!(both.node_def(), alone.node_def());
+        assert_eq!(both.announce(), alone.announce());
+        for server in ["lobby", "other"] {
+            let definitions = lobby().definitions(version);
+            assert!(both.admit(server, &definitions).unwrap().is_identity());
+        }
+    }
+}
+
+#[test]
+fn servers_of_a_pool_come_and_go() {
+    let shelf = Shelf::new();
+    let pool = Source {
+        name: "games".to_owned(),
+        pooled: true,
+        members: vec!["game-1".to_owned(), "game-2".to_owned()],
+        ..shelf.put("pool:games", NEW, &other())
+    };
+    let catalogue = shelf.build(NEW, &[shelf.put("lobby", NEW, &lobby()), pool]);
+    assert_eq!(catalogue.servers(), ["lobby", "game-1", "game-2"]);
+    let definitions = other().definitions(NEW);
+    let map = catalogue.admit("game-2", &definitions).unwrap();
+    assert_eq!(map.names().item(b"m:glass").unwrap(), &b"games_m:glass"[..]);
+    let late = catalogue.admit("game-3", &definitions).unwrap_err();
+    assert_eq!(late, AdmitError::NotIncluded { reason: None });
+    let members = [("game-3", "games"), ("elsewhere", "others")];
+    let members = members.map(|(server, pool)| (server.to_owned(), pool.to_owned()));
+    shelf.workshop.roster.set(members.into());
+    assert!(Arc::ptr_eq(&catalogue.admit("game-3", &definitions).unwrap(), &map));
+    assert!(!catalogue.has("elsewhere"));
+}
+
+#[test]
+fn nobody_gets_another_servers_things() {
+    let shelf = Shelf::new();
+    let sources = [shelf.put("lobby", NEW, &lobby()), shelf.put("mine", NEW, &mine())];
+    let catalogue = shelf.build(NEW, &sources);
+    // The lobby has a rail now, but what clients know by that name is another server's.
+    let mut railed = lobby();
+    railed.nodes.push((9, "m:rail", vec![]));
+    railed.items.push("m:rail");
+    let error = catalogue.admit("lobby", &railed.file("b.png", b"b").definitions(NEW));
+    let AdmitError::Missing(missing) = error.unwrap_err() else { panic!("other error") };
+    assert_eq!([missing.nodes.count, missing.items.count, missing.media.count], [1, 1, 1]);
+}
+
+#[test]
+fn pushed_files_get_names_that_nobody_else_uses() {
+    let shelf = Shelf::new();
+    let one = lobby().file("s.1.ogg", b"s").file("mine_x.png", b"?");
+    let two = other().file("s.1.ogg", b"t").file("x.png", b"x");
+    let catalogue =
+        shelf.build(NEW, &[shelf.put("lobby", NEW, &one), shelf.put("mine", NEW, &two)]);
+    let push = |server: &str, name: &str, content: &[u8]| {
+        let name = catalogue.pushed_media(server, name, &sha1(content));
+        String::from_utf8(name.to_vec()).unwrap()
+    };
+    // New to everybody.
+    assert_eq!(push("mine", "new.png", b"new"), "new.png");
+    // What it has anyway, under the name that it goes by.
+    assert_eq!(push("mine", "stone.png", b"other"), "mine_stone.png");
+    // A change of something of its own.
+    assert_eq!(push("mine", "stone.png", b"changed"), "mine_stone.png");
+    assert_eq!(push("lobby", "stone.png", b"changed"), "stone.png");
+    // Somebody else's.
+    assert_eq!(push("lobby", "b.png", b"mine"), "lobby_b.png");
+    assert_eq!(push("lobby", "b.png", b"b"), "b.png");
+    assert_eq!(push("lobby", "x.png", b"y"), "lobby_x.png");
+    assert_eq!(push("nobody", "mine_x.png", b"y"), "nobody_mine_x.png");
+    // The client's own.
+    assert_eq!(push("lobby", "heart.png", b"y"), "lobby_heart.png");
+    // Sounds join their groups.
+    assert_eq!(push("lobby", "s.2.ogg", b"u"), "s.2.ogg");
+    assert_eq!(push("mine", "s.2.ogg", b"u"), "mine_s.2.ogg");
+    assert_eq!(push("nobody", "s.2.ogg", b"u"), "nobody_s.2.ogg");
+    assert_eq!(push("mine", "regular.ttf", b"f"), "regular.ttf");
+}
+
+#[test]
+fn files_with_illegal_names_are_left_out_and_counted() {
+    let shelf = Shelf::new();
+    let world = lobby().file("a b.png", b"?").file("../x.png", b"?");
+    let mut put = shelf.put("lobby", NEW, &world);
+    put = changed(&put, |manifest| manifest.media[0].size = None);
+    let catalogue = shelf.build(NEW, &[put]);
+    assert_eq!(catalogue.counts().2, 2);
+    let part = &catalogue.report().parts[0];
+    assert_eq!((part.illegal_files, part.undelivered_files), (2, 1));
+    assert!(catalogue.admit("lobby", &world.definitions(NEW)).unwrap().is_identity());
+}
+
+#[test]
+fn a_definition_that_is_broken_sets_its_server_aside() {
+    let shelf = Shelf::new();
+    let features = Bytes::from_static(b"\x0d\0\x05m:bad");
+    let nodes = vec![NodeDef { id: 0, name: "m:bad".into(), features }];
+    let node_def = NodeDefs { nodes }.encode(NEW).unwrap().slice(2..);
+    let bad = Definitions { node_def, ..lobby().definitions(NEW) };
+    assert!(codec::check(&bad, NEW).unwrap_err().contains("`m:bad`"));
+    let bad = shelf.put_raw("bad", NEW, &bad, &World::default());
+    let catalogue = shelf.build(NEW, &[bad, shelf.put("lobby", NEW, &lobby())]);
+    assert_eq!(catalogue.servers(), ["lobby"]);
+    assert!(catalogue.why_left_out("bad").unwrap().reason.contains("`m:bad`"));
+    assert!(catalogue.admit("lobby", &lobby().definitions(NEW)).unwrap().is_identity());
 }
 
 /// Takes all messages for a request and returns the files, decoded.
@@ -307,10 +495,11 @@ async fn a_lost_or_undelivered_file_is_sent_empty_so_that_nobody_waits_for_it() 
     for version in [OLD, NEW] {
         let shelf = Shelf::new();
         let world = World::nodes(&[]).file("lost.png", b"lost").file("never.png", b"never");
-        let mut manifest = shelf.put("lobby", version, &world).as_ref().clone();
-        manifest.media[0].hash = [1; 20];
-        manifest.media[1].size = None;
-        let catalogue = shelf.build(version, &[Arc::new(manifest)]);
+        let put = changed(&shelf.put("lobby", version, &world), |manifest| {
+            manifest.media[0].hash = [1; 20];
+            manifest.media[1].size = None;
+        });
+        let catalogue = shelf.build(version, &[put]);
         let (files, _) = receive(&catalogue, &["lost.png", "never.png"]).await;
         assert_eq!(files.len(), 2);
         assert!(files.iter().all(|(_, data)| data.is_empty()));
@@ -338,10 +527,4 @@ fn a_message_is_not_lost_when_waiting_for_it_is_given_up() {
         assert!(messages.next().await.is_some());
         assert!(messages.next().await.is_none());
     });
-}
-
-#[test]
-fn test_definitions_are_what_the_walker_understands() {
-    let moved = remap_connects_to(&features("x", &[1, 2]), &|id| id + 10).unwrap();
-    assert_eq!(moved, features("x", &[11, 12]));
 }

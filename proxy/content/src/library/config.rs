@@ -68,4 +68,15 @@ pub struct ServerSpec {
     pub address: Address,
     /// Password of the proxy's account there.
     pub credentials: Credentials,
+    /// Servers of one pool have the same content: it is fetched from any of them, and players can
+    /// enter all of them once it is known of one.
+    pub pool: Option<String>,
+}
+
+impl ServerSpec {
+    /// Under which name the store keeps its content. No server is called like a pool's entry,
+    /// because names of servers hold no colon.
+    pub(crate) fn source(&self) -> String {
+        self.pool.as_ref().map_or_else(|| self.name.clone(), |pool| format!("pool:{pool}"))
+    }
 }

@@ -12,6 +12,7 @@ use super::config::ServerSpec;
 use crate::codec;
 use crate::hash::Hash;
 use crate::store::{BLOB_MAX, Manifest, MediaFile, Pair};
+use crate::union::Kind;
 use crate::{ContentError, digest};
 
 /// Time after which a manifest that is still true is written again, so that it is not taken for
@@ -107,7 +108,7 @@ pub(super) async fn fetch(
         MediaFile { name, hash, size: store.blob_size(&hash).map(|size| size as u32) }
     });
     let manifest = Manifest {
-        server: spec.name.clone(),
+        server: spec.source(),
         pair: pair.clone(),
         newest: pair.version, // overwritten by the caller, who asked for it
         digest: new_digest,
@@ -150,12 +151,9 @@ fn refresh(shared: &Shared, known: Arc<Manifest>) -> Result<Arc<Manifest>, Fetch
 /// Definitions that cannot be read are refused here, before they replace what is known.
 async fn check(definitions: &Definitions, version: ProtocolVersion) -> Result<(), FetchError> {
     let definitions = definitions.clone();
-    let read = tokio::task::spawn_blocking(move || {
-        codec::nodes(&definitions.node_def, version)?;
-        codec::items(&definitions.item_def, version).map(drop)
-    });
+    let read = tokio::task::spawn_blocking(move || codec::check(&definitions, version));
     let read = read.await.map_err(|_| EnterError::Interrupted)?;
-    read.map_err(|error| FetchError::Unusable(format!("its definitions cannot be read: {error}")))
+    read.map_err(FetchError::Unusable)
 }
 
 /// Downloads what the store lacks. Returns the hashes of what was delivered where they differ from
@@ -172,7 +170,8 @@ async fn download_missing(
     let mut missing: HashMap<&str, Hash> = HashMap::new();
     let mut hashes = std::collections::HashSet::new();
     // One name per content is enough.
-    for (name, hash) in files.iter().filter(|(_, hash)| hashes.insert(*hash)) {
+    let legal = files.iter().filter(|(name, _)| Kind::of(name) != Kind::Illegal);
+    for (name, hash) in legal.filter(|(_, hash)| hashes.insert(*hash)) {
         match shared.store.blob_size(hash) {
             Some(size) => have += size,
             None => drop(missing.insert(name, *hash)),

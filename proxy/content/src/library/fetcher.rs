@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use mesegate_backend::{EnterError, hello};
 use mesegate_protocol::ProtocolVersion;
@@ -27,6 +27,7 @@ pub(super) async fn run(shared: Arc<Shared>, serial: u64, wake: Arc<Notify>) {
         shared,
         serial,
         was_up: false,
+        ever_up: false,
         fetch_failed: false,
         asked: None,
         visited: HashMap::new(),
@@ -52,6 +53,8 @@ struct Fetcher {
     shared: Arc<Shared>,
     serial: u64,
     was_up: bool,
+    /// True if it was up before.
+    ever_up: bool,
     /// True if it answered when it was last asked, but could not be fetched from.
     fetch_failed: bool,
     /// When it was last asked whether it is up.
@@ -76,7 +79,7 @@ impl Fetcher {
         let (name, pairs) = {
             let state = self.shared.lock();
             let server = state.servers.iter().find(|server| server.serial == self.serial)?;
-            (server.spec.name.clone(), state.pairs.by_use())
+            (server.spec.source(), state.pairs.by_use())
         };
         let store = self.shared.store.clone();
         let read = tokio::task::spawn_blocking(move || {
@@ -103,6 +106,7 @@ impl Fetcher {
             Ok(pause) => {
                 self.retry = Duration::ZERO;
                 self.was_up = true;
+                self.ever_up = true;
                 self.fetch_failed = false;
                 self.shared.update(self.serial, Server::set_up)?;
                 Some(pause)
@@ -143,8 +147,11 @@ impl Fetcher {
         }
         let mut pause = interval;
         let work = self.work(&mut pause)?;
-        for (pair, known) in work.pairs {
-            if let Err(error) = self.fetch(&work.spec, pair, known).await? {
+        let mut pairs = work.pairs.into_iter();
+        while let Some((pair, known)) = pairs.next() {
+            if let Err(error) = self.fetch(&work.spec, pair.clone(), known).await? {
+                let rest = pairs.map(|(pair, _)| pair);
+                self.shared.unverified(self.serial, std::iter::once(pair).chain(rest));
                 return Some(Err(error));
             }
         }
@@ -170,8 +177,13 @@ impl Fetcher {
             // It may have been restarted with other content.
             self.visited.clear();
         }
+        let restarted = !self.was_up && self.ever_up;
         self.shared.update(self.serial, |server| {
             server.set_newest(newest);
+            if restarted && server.spec.pool.is_some() {
+                // What others of its pool have says nothing about it now.
+                server.recheck_all();
+            }
             // That it answers is not enough if the last visit failed later than that.
             if !self.fetch_failed {
                 server.set_up();
@@ -196,7 +208,15 @@ impl Fetcher {
         let network = state.network_version().0;
         let mut wanted = state.pairs.by_use();
         wanted.sort_by_key(|pair| (pair.version != network, !pair.language.is_empty()));
-        let server = state.servers.iter_mut().find(|server| server.serial == self.serial)?;
+        let at = state.servers.iter().position(|server| server.serial == self.serial)?;
+        let mut by_mates: HashMap<Pair, Duration> = HashMap::new();
+        for mate in state.servers.iter().filter(|mate| mate.is_mate_of(&state.servers[at])) {
+            for (pair, verified) in &mate.verified {
+                let age = by_mates.entry(pair.clone()).or_insert(Duration::MAX);
+                *age = (*age).min(verified.elapsed());
+            }
+        }
+        let server = &mut state.servers[at];
         self.visited.retain(|pair, _| wanted.contains(pair));
         server.recheck.retain(|pair| wanted.contains(pair));
         let newest = server.newest.map_or(0, |newest| newest.0);
@@ -207,7 +227,9 @@ impl Fetcher {
             let recheck = server.recheck.contains(&pair);
             let lost =
                 look_at_disk && known.as_ref().is_some_and(|m| !is_complete(&self.shared, m));
-            let due = recheck || lost || age.is_none_or(|age| age >= verify);
+            let by_mates = by_mates.get(&pair).is_some_and(|age| *age < verify);
+            let old = age.is_none_or(|age| age >= verify) && !by_mates;
+            let due = recheck || lost || old;
             match age {
                 _ if !due => {}
                 Some(age) if age < REVISIT => {
@@ -218,6 +240,7 @@ impl Fetcher {
                 }
                 _ => {
                     server.recheck.remove(&pair);
+                    server.verified.insert(pair.clone(), Instant::now());
                     pairs.push((pair, known));
                 }
             }
@@ -278,10 +301,7 @@ impl Fetcher {
                 Err(_) => return Some(Err(EnterError::Interrupted.into())),
             }
         }
-        self.shared.update(self.serial, |server| {
-            server.set_content(content);
-            server.last_fetch = Some(SystemTime::now());
-        })?;
+        self.shared.keep(self.serial, &content)?;
         Some(Ok(()))
     }
 }

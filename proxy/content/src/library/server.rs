@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use mesegate_protocol::ProtocolVersion;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::config::ServerSpec;
 use super::status::{ServerState, ServerStatus};
@@ -30,6 +31,11 @@ pub(super) struct Server {
     /// Counts changes that can change a catalogue.
     pub(super) edits: u64,
     pub(super) last_fetch: Option<SystemTime>,
+    /// When each pair was last fetched or compared here, or when that was begun: servers of a pool
+    /// rely on each other.
+    pub(super) verified: HashMap<Pair, Instant>,
+    /// Why the catalogue for the network's version does not have its content.
+    pub(super) left_out: Option<String>,
     /// Players lost it: that it answered a moment ago does not count.
     pub(super) doubted: bool,
     /// Ends the pause of its task.
@@ -50,6 +56,8 @@ impl Server {
             loaded: false,
             edits: 0,
             last_fetch: None,
+            verified: HashMap::new(),
+            left_out: None,
             doubted: false,
             wake: Arc::default(),
         }
@@ -60,9 +68,23 @@ impl Server {
     pub(super) fn inherit(&mut self, old: Self) {
         self.state = old.state;
         self.newest = old.newest;
-        self.content = old.content;
+        if self.spec.source() == old.spec.source() {
+            self.content = old.content;
+        }
         self.loaded = old.loaded;
         self.last_fetch = old.last_fetch;
+        self.left_out = old.left_out;
+    }
+
+    /// True if the other one is a server of the same pool.
+    pub(super) fn is_mate_of(&self, other: &Self) -> bool {
+        self.serial != other.serial && self.spec.pool.is_some() && self.spec.pool == other.spec.pool
+    }
+
+    /// Takes over what is known of the content of its pool.
+    pub(super) fn join(&mut self, mate: &Self) {
+        self.content = mate.content.clone();
+        self.last_fetch = mate.last_fetch;
     }
 
     /// True if clients of this version could enter it, as far as known.
@@ -149,6 +171,7 @@ impl Server {
                 plain.map(|m| SystemTime::UNIX_EPOCH + Duration::from_secs(m.fetched_at))
             }),
             digest: plain.map(|manifest| manifest.digest),
+            left_out: self.left_out.clone(),
         }
     }
 }

@@ -41,6 +41,15 @@ impl ServerState {
     }
 }
 
+/// Bytes that content takes in memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ContentMemory {
+    /// Definitions, announcements and maps of the catalogues that new players get.
+    pub catalogue_bytes: usize,
+    /// Media that was asked for lately, as it is sent.
+    pub frame_cache_bytes: usize,
+}
+
 /// One server's entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerStatus {
@@ -54,4 +63,7 @@ pub struct ServerStatus {
     pub last_fetch: Option<SystemTime>,
     /// Hash over what it sends to clients of the network's version.
     pub digest: Option<Hash>,
+    /// Why its content is not in the catalogue for clients of the network's version, though it was
+    /// fetched.
+    pub left_out: Option<String>,
 }

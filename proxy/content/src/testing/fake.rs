@@ -30,6 +30,8 @@ pub(crate) struct Scene {
     pub(crate) withheld: Vec<&'static str>,
     /// Delivered with another content than announced.
     pub(crate) altered: HashMap<&'static str, Vec<u8>>,
+    /// Changes what is sent at last.
+    pub(crate) spoil: Option<fn(&mut Definitions)>,
     /// Languages of the clients that got as far as the definitions.
     pub(crate) visits: Vec<String>,
     /// Names that were asked for.
@@ -49,7 +51,11 @@ impl Scene {
     }
 
     pub(crate) fn definitions(&self, version: ProtocolVersion, language: &str) -> Definitions {
-        self.world_for(language).definitions(version)
+        let mut definitions = self.world_for(language).definitions(version);
+        if let Some(spoil) = self.spoil {
+            spoil(&mut definitions);
+        }
+        definitions
     }
 }
 
@@ -97,6 +103,7 @@ impl Fake {
             name: name.to_owned(),
             address: self.address.into(),
             credentials: Credentials::Secret("secret".to_owned()),
+            pool: None,
         }
     }
 

@@ -25,6 +25,11 @@ impl FreeIds {
         self.used[word] |= 1 << (id % 64);
     }
 
+    /// True if nobody has the id.
+    pub(crate) fn is_free(&self, id: u16) -> bool {
+        !is_builtin(id) && !self.is_used(id)
+    }
+
     fn is_used(&self, id: u16) -> bool {
         self.used.get(usize::from(id / 64)).is_some_and(|word| word & 1 << (id % 64) != 0)
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::fields::{self, Field, FieldKind, Place, Walker, expect_version};
+use super::fields::{self, Field, FieldKind, Place, Section, Walker, expect_version};
 use crate::edits::Edits;
 use crate::names::NameMap;
 use crate::wire::{Result, WireError, Writer};
@@ -62,6 +62,7 @@ pub struct FeaturesView<'a> {
     /// The `u16` count and the ids after it.
     connects_to: Range<usize>,
     places: Vec<Place>,
+    sections: Vec<Section>,
     /// Everything after the dig prediction.
     tail: Range<usize>,
     /// What a client assumes for the known bytes of the tail if they are missing.
@@ -74,44 +75,76 @@ impl<'a> FeaturesView<'a> {
     pub fn parse(raw: &'a [u8]) -> Result<Self> {
         let mut w = Walker::new(raw);
         expect_version(&mut w.reader, 13, "version of content features")?;
+        w.section("name");
         let name = w.name(FieldKind::Name)?;
+        w.section("groups");
         w.groups()?;
-        w.skip(2)?; // param type, param2 type
+        w.section("paramtype or paramtype2");
+        w.skip(2)?;
+        w.section("drawtype");
         let draw_type = w.reader.u8()?;
+        w.section("mesh");
         w.name(FieldKind::Mesh)?;
-        w.skip(4)?; // visual scale
-        tile_count(&mut w)?;
-        tiles(&mut w, 6 + 6)?; // overlay tiles have no count of their own
+        w.section("visual_scale");
+        w.skip(4)?;
+        w.section("tiles");
         tile_count(&mut w)?;
         tiles(&mut w, 6)?;
+        w.section("overlay_tiles");
+        tiles(&mut w, 6)?; // overlay tiles have no count of their own
+        w.section("special_tiles");
+        tile_count(&mut w)?;
+        tiles(&mut w, 6)?;
+        w.section("use_texture_alpha");
         let legacy_alpha = w.reader.u8()?;
-        w.skip(3)?; // colour
+        w.section("color");
+        w.skip(3)?;
+        w.section("palette");
         w.name(FieldKind::Palette)?;
-        w.skip(2)?; // waving, connect sides
+        w.section("waving or connect_sides");
+        w.skip(2)?;
+        w.section("connects_to");
         let start = w.reader.position();
         let count = usize::from(w.reader.u16()?);
         w.skip(count * 2)?;
         let connects_to = start..w.reader.position();
-        // Post effect colour, leveled, 3 × light, ground content, 6 × interaction, damage.
-        w.skip(4 + 1 + 3 + 1 + 6 + 4)?;
+        w.section("post_effect_color");
+        w.skip(4)?;
+        w.section("leveled");
+        w.skip(1)?;
+        w.section("light");
+        w.skip(3)?;
+        w.section("walkable, pointable, diggable, climbable, buildable_to or on_rightclick");
+        w.skip(1 + 6)?; // ground content comes first
+        w.section("damage_per_second");
+        w.skip(4)?;
+        w.section("liquidtype");
         let liquid_type = w.reader.u8()?;
-        w.name(FieldKind::Reference)?; // flowing alternative
-        w.name(FieldKind::Reference)?; // source alternative
+        w.section("liquid_alternative_flowing");
+        w.name(FieldKind::Reference)?;
+        w.section("liquid_alternative_source");
+        w.name(FieldKind::Reference)?;
+        w.section("liquid properties, drowning or floodable");
         let viscosity = w.reader.u8()?;
-        w.skip(4)?; // renewable, range, drowning, floodable
-        for _ in 0..3 {
+        w.skip(4)?;
+        for part in ["node_box", "selection_box", "collision_box"] {
+            w.section(part);
             node_box(&mut w)?;
         }
+        w.section("sounds");
         for _ in 0..3 {
             w.sound()?;
         }
-        w.skip(2)?; // legacy facedir, legacy wallmounted
-        w.name(FieldKind::Reference)?; // dig prediction
+        w.section("legacy param2");
+        w.skip(2)?; // facedir, wallmounted
+        w.section("node_dig_prediction");
+        w.name(FieldKind::Reference)?;
+        w.section("use_texture_alpha, move_resistance or other late properties");
         // What follows are single bytes by release; nothing in them is a name.
         let tail = w.reader.position()..raw.len();
         let alpha = alpha_from_legacy(draw_type, legacy_alpha);
         let defaults = [LEVELED_MAX, alpha, viscosity, u8::from(liquid_type != 0), 0];
-        Ok(Self { raw, name, connects_to, places: w.places, tail, defaults })
+        Ok(Self { raw, name, connects_to, places: w.places, sections: w.sections, tail, defaults })
     }
 
     /// The node's name; empty = clients ignore the definition.
@@ -178,19 +211,36 @@ impl<'a> FeaturesView<'a> {
         self.edited(&mut |_| None, Some(map)).unwrap_or_else(|| Bytes::copy_from_slice(self.raw))
     }
 
+    /// The definition with these ids to connect to, of which there are at most 65 535.
+    pub fn with_connects_to(&self, ids: &[u16]) -> Bytes {
+        let mut edits = Edits::new(self.raw);
+        edits.replace(self.connects_to.clone(), &connects_list(ids));
+        edits.finish().map_or_else(Bytes::new, Bytes::from)
+    }
+
+    /// In the words of the Lua API, the first property in which two definitions differ, their own
+    /// names aside. `None` if there is none.
+    pub fn first_difference(&self, other: &FeaturesView<'_>) -> Option<&'static str> {
+        fields::first_difference((self.raw, &self.sections), (other.raw, &other.sections))
+    }
+
     /// Count and ids to connect to; `None` if they are those there are.
     fn mapped_connects_to(&self, map: &dyn Fn(u16) -> u16) -> Option<Vec<u8>> {
         let mut ids: Vec<u16> = self.connects_to().map(map).collect();
         ids.sort_unstable();
         ids.dedup();
-        let mut w = Writer::new();
-        w.u16(ids.len() as u16);
-        for id in ids {
-            w.u16(id);
-        }
-        let new = w.into_vec();
+        let new = connects_list(&ids);
         (new != self.raw[self.connects_to.clone()]).then_some(new)
     }
+}
+
+fn connects_list(ids: &[u16]) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.u16(ids.len() as u16);
+    for id in ids.iter().take(usize::from(u16::MAX)) {
+        w.u16(*id);
+    }
+    w.into_vec()
 }
 
 /// `nodedef.cpp` LEVELED_MAX.

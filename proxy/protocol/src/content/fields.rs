@@ -41,15 +41,36 @@ pub(super) struct Place {
     pub(super) value: Range<usize>,
 }
 
+/// Where a property begins, and what it is called. It ends where the next one begins.
+pub(super) type Section = (usize, &'static str);
+
+/// The name of a definition's first property.
+const NAME: &str = "name";
+
+/// The first property of two definitions that is not the same in both, their own names aside.
+pub(super) fn first_difference(
+    (a, in_a): (&[u8], &[Section]),
+    (b, in_b): (&[u8], &[Section]),
+) -> Option<&'static str> {
+    let bytes = |raw: &'_ [u8], sections: &[Section], at: usize| {
+        let start = sections.get(at).map_or(raw.len(), |(start, _)| *start);
+        let end = sections.get(at + 1).map_or(raw.len(), |(start, _)| *start);
+        raw[start..end].to_vec()
+    };
+    let differs = |at: &usize| bytes(a, in_a, *at) != bytes(b, in_b, *at);
+    (0..in_a.len()).filter(|at| in_a[*at].1 != NAME).find(differs).map(|at| in_a[at].1)
+}
+
 /// A reader that remembers the places it passes.
 pub(super) struct Walker<'a> {
     pub(super) reader: Reader<'a>,
     pub(super) places: Vec<Place>,
+    pub(super) sections: Vec<Section>,
 }
 
 impl<'a> Walker<'a> {
     pub(super) fn new(data: &'a [u8]) -> Self {
-        Self { reader: Reader::new(data), places: Vec::new() }
+        Self { reader: Reader::new(data), places: Vec::new(), sections: Vec::new() }
     }
 
     pub(super) fn name(&mut self, kind: FieldKind) -> Result<Range<usize>> {
@@ -58,6 +79,11 @@ impl<'a> Walker<'a> {
         let value = end - bytes.len()..end;
         self.places.push(Place { kind, value: value.clone() });
         Ok(value)
+    }
+
+    /// What follows, up to the next call, is the property of this name.
+    pub(super) fn section(&mut self, name: &'static str) {
+        self.sections.push((self.reader.position(), name));
     }
 
     pub(super) fn skip(&mut self, n: usize) -> Result<()> {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::fields::{self, Field, FieldKind, Place, Walker, expect_version};
+use super::fields::{self, Field, FieldKind, Place, Section, Walker, expect_version};
 use crate::ProtocolVersion;
 use crate::editor::replace_str16;
 use crate::edits::Edits;
@@ -65,6 +65,7 @@ pub struct ItemView<'a> {
     item_type: ItemType,
     name: Range<usize>,
     places: Vec<Place>,
+    sections: Vec<Section>,
     pointabilities: Option<Pointabilities>,
     end: usize,
 }
@@ -83,6 +84,7 @@ impl<'a> ItemView<'a> {
     pub fn parse(raw: &'a [u8], version: ProtocolVersion) -> Result<Self> {
         let mut w = Walker::new(raw);
         expect_version(&mut w.reader, 6, "version of an item definition")?;
+        w.section("type");
         let item_type = match w.reader.u8()? {
             0 => ItemType::None,
             1 => ItemType::Node,
@@ -90,24 +92,51 @@ impl<'a> ItemView<'a> {
             3 => ItemType::Tool,
             other => ItemType::Other(other),
         };
+        w.section("name");
         let name = w.name(FieldKind::Name)?;
-        w.reader.str16()?; // description
+        w.section("description");
+        w.reader.str16()?;
+        w.section("inventory_image");
         image(&mut w, version)?;
+        w.section("wield_image");
         image(&mut w, version)?;
-        w.skip(12 + 2 + 2)?; // wield scale, stack max, usable, liquids pointable
-        w.reader.str16()?; // tool capabilities hold no names
+        w.section("wield_scale");
+        w.skip(12)?;
+        w.section("stack_max");
+        w.skip(2)?;
+        w.section("on_use or liquids_pointable");
+        w.skip(2)?;
+        w.section("tool_capabilities");
+        w.reader.str16()?; // holds no names
+        w.section("groups");
         w.groups()?;
-        w.name(FieldKind::Reference)?; // placement prediction
+        w.section("node_placement_prediction");
+        w.name(FieldKind::Reference)?;
+        w.section("sound");
         w.sound()?;
         w.sound()?;
-        w.skip(4)?; // range
+        w.section("range");
+        w.skip(4)?;
+        w.section("palette");
         w.name(FieldKind::Palette)?;
-        w.skip(4)?; // colour
+        w.section("color");
+        w.skip(4)?;
+        w.section("inventory_overlay");
         image(&mut w, version)?;
+        w.section("wield_overlay");
         image(&mut w, version)?;
+        w.section("short_description or other late properties");
         let pointabilities = trailing(&mut w, version)?;
         let end = w.reader.position();
-        Ok(Self { raw, item_type, name, places: w.places, pointabilities, end })
+        Ok(Self {
+            raw,
+            item_type,
+            name,
+            places: w.places,
+            sections: w.sections,
+            pointabilities,
+            end,
+        })
     }
 
     /// What the item stands for.
@@ -137,6 +166,12 @@ impl<'a> ItemView<'a> {
     /// bytes become empty.
     pub fn rename(&self, new_name: &mut dyn FnMut(Field<'_>) -> Option<Vec<u8>>) -> Bytes {
         self.edited(new_name).unwrap_or_else(|| Bytes::copy_from_slice(self.raw))
+    }
+
+    /// In the words of the Lua API, the first property in which two definitions differ, their own
+    /// names aside. `None` if there is none.
+    pub fn first_difference(&self, other: &ItemView<'_>) -> Option<&'static str> {
+        fields::first_difference((self.raw, &self.sections), (other.raw, &other.sections))
     }
 
     /// With new names; `None` if nothing changes.

@@ -47,6 +47,10 @@ impl NodeDefs {
             let name = lossy(f.str16()?);
             nodes.push(NodeDef { id, name, features });
         }
+        // The count wraps at 65 536 in a server with more.
+        if !r.is_empty() {
+            return Err(r.invalid("list of nodes: it holds more than it counts, which"));
+        }
         Ok(Self { nodes })
     }
 
