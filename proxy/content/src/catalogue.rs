@@ -10,6 +10,7 @@ mod roster;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mesegate_protocol::ProtocolVersion;
@@ -32,6 +33,7 @@ use part::Part;
 #[derive(Debug)]
 pub struct Catalogue {
     pair: Pair,
+    build_time: Duration,
     servers: Vec<String>,
     left_out: Vec<LeftOut>,
     /// Language for which the first server's content was fetched: `""` until that of the
@@ -65,6 +67,11 @@ impl Catalogue {
     /// Language of the clients it is for, `""` for none.
     pub fn language(&self) -> &str {
         &self.pair.language
+    }
+
+    /// How long it took to make.
+    pub fn build_time(&self) -> Duration {
+        self.build_time
     }
 
     /// Servers whose content is in it, the one that keeps its node ids first; of pools, those that

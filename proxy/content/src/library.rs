@@ -25,7 +25,7 @@ pub use config::{LibraryConfig, ServerSpec};
 pub use offline::offline_report;
 pub use status::{ContentMemory, ServerState, ServerStatus};
 
-use crate::catalogue::{Catalogue, Roster, Source, Workshop};
+use crate::catalogue::{self, Catalogue, Roster, Source, Workshop};
 use crate::codec;
 use crate::frames::FrameCache;
 use crate::remote::RemoteMedia;
@@ -196,8 +196,9 @@ impl Library {
     /// down. If the time is over: what
     /// there is, else the catalogue of the same version without a language, else `None`.
     ///
-    /// If there was no room for the content of the server `target`, the catalogue is one that begins
-    /// with it: in return, others may be left out.
+    /// If somebody saw that the server `target` has other content than what is known, that is waited
+    /// for as well. If there was no room for its content, the catalogue is one that begins with it: in
+    /// return, others may be left out.
     pub async fn catalogue(
         &self,
         version: ProtocolVersion,
@@ -206,7 +207,7 @@ impl Library {
         wait: Duration,
     ) -> Option<Arc<Catalogue>> {
         let deadline = Instant::now() + wait;
-        let found = self.common_catalogue(version, language, deadline).await?;
+        let found = self.common_catalogue(version, language, target, deadline).await?;
         let Some(target) = target else { return Some(found) };
         if !found.why_left_out(target).is_some_and(|out| out.for_want_of_room) {
             return Some(found);
@@ -220,6 +221,7 @@ impl Library {
         &self,
         version: ProtocolVersion,
         language: &str,
+        target: Option<&str>,
         deadline: Instant,
     ) -> Option<Arc<Catalogue>> {
         let mut revision = self.shared.revision.subscribe();
@@ -227,7 +229,7 @@ impl Library {
         loop {
             revision.borrow_and_update();
             let (found, complete) = self.shared.look_up(&pair);
-            if complete {
+            if complete && target.is_none_or(|target| self.shared.is_fresh(&pair, target)) {
                 return found;
             }
             match timeout_at(deadline, revision.changed()).await {
@@ -238,6 +240,13 @@ impl Library {
                 }
             }
         }
+    }
+
+    /// The catalogue of those who speak no particular language and the highest version that every
+    /// server speaks, if there is one.
+    pub fn network_catalogue(&self) -> Option<Arc<Catalogue>> {
+        let pair = Pair::new(self.network_version().0, "");
+        self.shared.catalogues.load().get(&pair).cloned()
     }
 
     /// The highest protocol version that every server speaks, as far as servers were ever seen.
@@ -273,6 +282,11 @@ impl Library {
             return;
         };
         let known = server.content.get(&pair).map(|manifest| manifest.digest);
+        if known == Some(digest) {
+            server.reported.remove(&pair);
+        } else {
+            server.reported.insert(pair, digest);
+        }
         if known.is_some_and(|known| known != digest) {
             tracing::info!(server = server.spec.name, "content has changed, fetching it again");
             server.recheck_all();
@@ -369,6 +383,18 @@ impl Shared {
             (None, Some(_)) => false,
         };
         (found, complete)
+    }
+
+    /// True if the catalogue of a pair has what was last seen of a server.
+    fn is_fresh(&self, pair: &Pair, server: &str) -> bool {
+        let found = self.catalogues.load().get(pair).cloned();
+        let state = self.lock();
+        let Some(server) = state.servers.iter().find(|s| s.spec.name == server) else {
+            return true;
+        };
+        let Some(reported) = server.reported.get(pair) else { return true };
+        let fetched = server.content.get(pair).is_some_and(|m| m.digest == *reported);
+        fetched && found.is_some_and(|c| *c.key() == catalogue::key(pair, &state.sources(pair)))
     }
 
     /// Publishes the statuses and follows a change of the network's version.

@@ -122,6 +122,13 @@ impl NameMap {
         }
     }
 
+    /// Adds a sound whose file the backend pushed while playing.
+    pub fn add_sound(&mut self, name: Bytes, new: Bytes) {
+        if name != new {
+            self.sounds.insert(name, new);
+        }
+    }
+
     /// All renamed files, in no order.
     pub fn renamed_media(&self) -> impl Iterator<Item = (&Bytes, &Bytes)> {
         self.media.iter()

@@ -127,8 +127,9 @@ impl Catalogue {
     ///
     /// Ids come from the connection, because a server that was restarted may number its nodes
     /// anew. Of names only those are known that the server, or its pool, had when the catalogue
-    /// was made: another server's things are never taken for them. Translations are not asked for:
-    /// texts then stay in their original language, which is no reason to keep a player out.
+    /// was made: another server's things are never taken for them. Only a server that was not there
+    /// then may have sent the very same as one that was. Translations are not asked for: texts then
+    /// stay in their original language, which is no reason to keep a player out.
     ///
     /// Definitions that were seen before are recognised by their hash, which takes about a
     /// millisecond; reading new ones takes some milliseconds per thousand nodes.
@@ -137,8 +138,8 @@ impl Catalogue {
         server: &str,
         definitions: &Definitions,
     ) -> Result<Arc<Translation>, AdmitError> {
-        let Some((number, part)) = self.part_of(server).and_then(|n| Some((n, self.parts.get(n)?)))
-        else {
+        let number = self.part_of(server).or_else(|| self.part_that_sends(definitions));
+        let Some((number, part)) = number.and_then(|n| Some((n, self.parts.get(n)?))) else {
             let reason = self.why_left_out(server).map(|out| out.reason.clone());
             return Err(AdmitError::NotIncluded { reason });
         };
@@ -154,6 +155,11 @@ impl Catalogue {
             Some(translation) if missing.is_empty() => Ok(translation),
             _ => Err(AdmitError::Missing(missing)),
         }
+    }
+
+    fn part_that_sends(&self, definitions: &Definitions) -> Option<usize> {
+        let digest = codec::digest(definitions, self.version()).ok()?;
+        self.parts.iter().position(|part| part.digest == digest)
     }
 
     fn known_nodes(

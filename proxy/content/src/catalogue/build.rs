@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mesegate_protocol::{ProtocolVersion, to_client};
@@ -73,6 +74,7 @@ pub(crate) fn build(
     pair: &Pair,
     sources: &[Source],
 ) -> Result<Catalogue, Vec<LeftOut>> {
+    let began = Instant::now();
     let version = ProtocolVersion(pair.version);
     let key = key(pair, sources);
     let mut sources = sources.to_vec();
@@ -105,9 +107,8 @@ pub(crate) fn build(
             Ok(messages) => {
                 let report =
                     ContentReport::new(&sources, &union, &left_out, &pair.language, pair.version);
-                return Ok(finish(
-                    workshop, pair, key, &sources, union, messages, left_out, report,
-                ));
+                let made = finish(workshop, pair, key, &sources, union, messages, left_out, report);
+                return Ok(Catalogue { build_time: began.elapsed(), ..made });
             }
             Err(Failure::TooLong(long)) if sources.len() > 1 => long.shrink(&union, &mut limits),
             Err(failure) => {
@@ -148,6 +149,7 @@ fn finish(
     let parts: Vec<Part> = parts.map(|(source, joined)| Part::new(source, joined)).collect();
     Catalogue {
         pair: pair.clone(),
+        build_time: Duration::ZERO,
         base_language: sources
             .first()
             .map_or_else(String::new, |s| s.manifest.pair.language.clone()),

@@ -59,6 +59,8 @@ pub(super) struct Part {
     pub(super) pooled: bool,
     pub(super) members: Vec<String>,
     pub(super) prefix: String,
+    /// Of all that the source sends.
+    pub(super) digest: Hash,
     pub(super) item_def: Hash,
     pub(super) node_def: Hash,
     pub(super) translation: Arc<Translation>,
@@ -76,6 +78,7 @@ impl Part {
             pooled: source.pooled,
             members: source.members.clone(),
             prefix: joined.prefix,
+            digest: source.manifest.digest,
             item_def: source.manifest.item_def,
             node_def: source.manifest.node_def,
             translation: Arc::new(joined.translation),

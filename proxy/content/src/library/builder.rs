@@ -111,6 +111,7 @@ fn forget(shared: &Shared) {
     let mut gone = Vec::new();
     for server in &mut state.servers {
         server.refused.retain(|version, _| pairs.iter().any(|pair| pair.version == *version));
+        server.reported.retain(|pair, _| pairs.contains(pair));
         server.verified.retain(|pair, _| pairs.contains(pair));
         server.content.retain(|pair, _| {
             let stays = pairs.contains(pair);

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::config::ServerSpec;
 use super::status::{ServerState, ServerStatus};
+use crate::hash::Hash;
 use crate::store::{Manifest, Pair};
 
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) struct Server {
     pub(super) refused: HashMap<u16, String>,
     /// Pairs of which the content has to be looked at again.
     pub(super) recheck: HashSet<Pair>,
+    /// Digests of what players were sent, where that was not what is known.
+    pub(super) reported: HashMap<Pair, Hash>,
     /// True once what the disk has was read.
     pub(super) loaded: bool,
     /// Counts changes that can change a catalogue.
@@ -53,6 +56,7 @@ impl Server {
             content: HashMap::new(),
             refused: HashMap::new(),
             recheck: HashSet::new(),
+            reported: HashMap::new(),
             loaded: false,
             edits: 0,
             last_fetch: None,
