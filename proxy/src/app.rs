@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use mesegate_auth::{AccountError, BackendKey, BackendKeyError, SqliteAccounts};
-use mesegate_backend::Address;
+use mesegate_backend::{Address, Credentials};
 use mesegate_content::{
     ContentError, ContentStore, Library, LibraryConfig, ServerSpec, ServerState, ServerStatus,
 };
-use mesegate_transport::{Binding, Budget, Config, DropReason, ListenConfig, ListenerStats};
+use mesegate_protocol::map::BlockCache;
+use mesegate_transport::{Binding, Budget, Config, ListenConfig, ListenerStats};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -19,12 +20,13 @@ use tokio::sync::watch;
 use crate::base::Base;
 use crate::cli::Options;
 use crate::departures::Departures;
+use crate::figures::Figures;
 use crate::http;
 use crate::lane::Lanes;
 use crate::losses::Losses;
 use crate::media_http;
 use crate::metrics::Metrics;
-use crate::network::Network;
+use crate::network::{Network, Server};
 use crate::players::Players;
 use crate::resource::{self, ResourceError};
 use crate::shared::{Shared, credentials, unix_now};
@@ -137,7 +139,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         ..LibraryConfig::new(SERVICE_ACCOUNT)
     };
     let library = Library::new(store, settings);
-    library.set_servers(server_specs(&network, &key, None));
+    library.set_servers(server_specs(&network, None, |s| service_credentials(&key, s)));
     let (stop, stopping) = watch::channel(false);
     let shared = Arc::new(Shared {
         network: ArcSwap::from_pointee(network),
@@ -148,6 +150,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         metrics,
         players: Players::default(),
         departures: Departures::default(),
+        blocks: BlockCache::new(options.block_cache_mb as usize * 1024 * 1024),
         losses: Losses::default(),
         backend_transport,
         stopping,
@@ -207,17 +210,17 @@ async fn wait(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut tick = tokio::time::interval(Duration::from_secs(1));
-    let mut counted = Counted::default();
+    let mut figures = Figures::default();
     // A server that goes down or comes up shows at once.
     let mut changes = shared.library.changes();
     loop {
         tokio::select! {
             () = lanes.ended() => break,
             _ = tick.tick() => {
-                counted.report(stats, shared);
+                figures.copy(stats, shared);
                 choose_base(shared, false);
             }
-            Ok(()) = changes.changed() => counted.report(stats, shared),
+            Ok(()) = changes.changed() => figures.copy(stats, shared),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -230,31 +233,6 @@ async fn wait(
         _ = interrupt.recv() => {}
     }
     Ok(())
-}
-
-/// What of the listener's counters was reported already.
-#[derive(Default)]
-struct Counted {
-    dropped: [u64; DropReason::ALL.len()],
-}
-
-impl Counted {
-    fn report(&mut self, stats: &ListenerStats, shared: &Shared) {
-        let metrics = &shared.metrics;
-        metrics.half_open_peers.set(stats.snapshot().half_open as i64);
-        metrics.buffer_bytes.set(shared.backend_transport.budget.used() as i64);
-        for reason in DropReason::ALL {
-            let now = stats.dropped(reason);
-            let more = now.saturating_sub(self.dropped[reason as usize]);
-            let labels = ["client", reason.as_str()];
-            metrics.datagrams_dropped_total.with_label_values(&labels).inc_by(more);
-            self.dropped[reason as usize] = now;
-        }
-        for status in shared.library.server_status().iter() {
-            let gauge = metrics.backend_up.with_label_values(&[status.name.as_str()]);
-            gauge.set(status.state.is_up().into());
-        }
-    }
 }
 
 /// Takes edits of the documents over.
@@ -297,7 +275,8 @@ fn choose_base(shared: &Shared, changed: bool) {
         tracing::info!(server = name, "this server's node ids are the clients' from now on");
     }
     if moved || changed {
-        shared.library.set_servers(server_specs(&network, &shared.key, base.server()));
+        let credentials = |server: &Server| service_credentials(&shared.key, server);
+        shared.library.set_servers(server_specs(&network, base.server(), credentials));
     }
 }
 
@@ -305,12 +284,22 @@ fn loaded(shared: &Shared) {
     shared.metrics.config_loaded_timestamp.set(unix_now() as i64);
 }
 
-fn server_specs(network: &Network, key: &BackendKey, base: Option<&str>) -> Vec<ServerSpec> {
+/// How the proxy itself logs in to a server.
+fn service_credentials(key: &BackendKey, server: &Server) -> Credentials {
+    credentials(key, SERVICE_ACCOUNT, server)
+}
+
+/// The servers whose content is joined, in order.
+pub(crate) fn server_specs(
+    network: &Network,
+    base: Option<&str>,
+    credentials: impl Fn(&Server) -> Credentials,
+) -> Vec<ServerSpec> {
     let specs = network.by_precedence(base).into_iter().map(|server| ServerSpec {
         name: server.name.to_string(),
         address: Address::new(&server.spec.endpoint.host, server.spec.endpoint.port),
-        credentials: credentials(key, SERVICE_ACCOUNT, server),
-        pool: None,
+        credentials: credentials(server),
+        pool: server.spec.media_pool.as_ref().map(ToString::to_string),
     });
     specs.collect()
 }

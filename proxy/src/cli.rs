@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use mesegate_protocol::ProtocolVersion;
 
 /// One address for a network of Luanti servers.
 #[derive(Debug, Clone, Parser)]
@@ -70,6 +71,70 @@ pub struct Options {
     #[arg(long, env = "MESEGATE_BUFFER_MB", default_value_t = 1024, value_name = "MB",
           value_parser = clap::value_parser!(u32).range(16..=1_048_576))]
     pub buffer_mb: u32,
+
+    /// Megabytes for translated map blocks, which players who are near each other share; 0 keeps
+    /// none
+    #[arg(long, env = "MESEGATE_BLOCK_CACHE_MB", default_value_t = 64, value_name = "MB",
+          value_parser = clap::value_parser!(u32).range(0..=65_536))]
+    pub block_cache_mb: u32,
+}
+
+/// Shows what clients are given: what each server brings into the common content, what is shared,
+/// what is renamed and why. Reads the data folder; the proxy may be running or not
+#[derive(Debug, Clone, Args)]
+pub struct ContentOptions {
+    /// File or folder with the documents
+    #[arg(long, env = "MESEGATE_RESOURCES", value_name = "PATH")]
+    pub resources: PathBuf,
+
+    /// The proxy's data folder
+    #[arg(long, env = "MESEGATE_DATA", default_value = "mesegate-data", value_name = "DIR")]
+    pub data: PathBuf,
+
+    /// Protocol version of the clients [default: the highest that all servers speak]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16)
+          .range(i64::from(ProtocolVersion::MIN.0)..=i64::from(ProtocolVersion::MAX.0)))]
+    pub version: Option<u16>,
+
+    /// Language of the clients, such as `de`; none when empty
+    #[arg(long, default_value = "", value_name = "L")]
+    pub language: String,
+
+    /// Writes JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What the program was called for.
+#[derive(Debug, Clone)]
+pub enum Call {
+    /// Run the proxy.
+    Run(Box<Options>),
+    /// Show what clients are given.
+    Content(ContentOptions),
+}
+
+impl Call {
+    /// Reads the command line and the environment. Ends the process with a usage message where
+    /// they are wrong, or with what was asked for, such as the version.
+    pub fn parse() -> Self {
+        Self::try_parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn try_parse_from<I, T>(args: I) -> Result<Self, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<std::ffi::OsString> + Clone,
+    {
+        let content = ContentOptions::augment_args(clap::Command::new("content"));
+        // What the proxy itself requires is not asked for where it does not run.
+        let command = Options::command().subcommand_negates_reqs(true).subcommand(content);
+        let matches = command.try_get_matches_from(args)?;
+        Ok(match matches.subcommand() {
+            Some((_, matches)) => Self::Content(ContentOptions::from_arg_matches(matches)?),
+            None => Self::Run(Box::new(Options::from_arg_matches(&matches)?)),
+        })
+    }
 }
 
 /// How log lines are written.
@@ -141,6 +206,16 @@ mod tests {
         assert_eq!(options.database_url(), "sqlite:mesegate-data/auth.sqlite?mode=rwc");
         assert_eq!(options.http_addr().unwrap().unwrap().port(), 9090);
         assert_eq!(options.media_http_addr(), Ok(None));
+    }
+
+    #[test]
+    fn the_content_is_shown_without_what_the_proxy_needs() {
+        let args = ["mesegate-proxy", "content", "--resources", "x", "--version", "40", "--json"];
+        let Ok(Call::Content(options)) = Call::try_parse_from(args) else { panic!() };
+        assert_eq!((options.version, options.json), (Some(40), true));
+        assert!(Call::try_parse_from(["mesegate-proxy", "content", "--version", "3"]).is_err());
+        let run = Call::try_parse_from(["mesegate-proxy", "--resources", "x"]);
+        assert!(matches!(run, Ok(Call::Run(_))));
     }
 
     #[test]

@@ -12,7 +12,9 @@
 mod app;
 mod base;
 pub mod cli;
+mod content;
 mod departures;
+mod figures;
 pub mod http;
 mod lane;
 pub mod log;
@@ -26,3 +28,4 @@ mod session;
 mod shared;
 
 pub use app::{RunError, run};
+pub use content::content;

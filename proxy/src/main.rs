@@ -1,21 +1,36 @@
 //! The program `mesegate-proxy`: settings in, [`mesegate_proxy::run`] does the rest.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser;
-use mesegate_proxy::cli::Options;
+use mesegate_proxy::cli::{Call, Options};
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    match Call::parse() {
+        Call::Run(options) => run(*options),
+        Call::Content(options) => match mesegate_proxy::content(&options) {
+            Ok(text) => {
+                // Who reads may have seen enough.
+                let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+                ExitCode::SUCCESS
+            }
+            Err(error) => failed(&error),
+        },
+    }
+}
+
+fn run(options: Options) -> ExitCode {
     if let Err(error) = mesegate_proxy::log::start(&options) {
         eprintln!("mesegate-proxy: {error}");
         return ExitCode::from(2);
     }
     match mesegate_proxy::run(options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("mesegate-proxy: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &mesegate_proxy::RunError) -> ExitCode {
+    eprintln!("mesegate-proxy: {error}");
+    ExitCode::FAILURE
 }

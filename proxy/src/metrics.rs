@@ -1,6 +1,8 @@
 //! What Prometheus scrapes. Labels are bounded: server names, sides, directions and reasons;
 //! never players or addresses.
 
+pub mod content;
+
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -10,6 +12,8 @@ use prometheus::{
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
+    /// Content and its translation.
+    pub content: content::ContentMetrics,
     /// Players by `server` and `state` (`active`).
     pub sessions: IntGaugeVec,
     /// Ended logins by `result` (`accepted`, `rejected`) and `reason`.
@@ -117,6 +121,7 @@ impl Metrics {
         let build = m.gauges("mesegate_proxy_build_info", "Always 1.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let metrics = Self {
+            content: content::ContentMetrics::new(&m)?,
             sessions: m.gauges("mesegate_proxy_sessions", "Players.", &["server", "state"])?,
             sessions_total: m.counters(
                 "mesegate_proxy_sessions_total",

@@ -93,18 +93,21 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
     player.set_out(Purpose::Join { returning }, ways);
     let end = player.play().await;
     player.leave_world();
-    let name = player.who.name.clone();
+    // Who is asked to reconnect may be back before this connection has ended.
+    let Player { place, mut client, who, .. } = player;
+    drop(place);
+    let name = who.name;
     let minutes = began.elapsed().as_secs_f64();
     shared.metrics.session_duration.observe(minutes);
     match end {
         End::ClientGone(reason) => tracing::info!(player = name, reason, "a player left"),
         End::Deny(denial) => {
             tracing::info!(player = name, reason = denial.reason, "a player was sent away");
-            denial.deliver(&mut player.client, version).await;
+            denial.deliver(&mut client, version).await;
         }
         End::Reconnect(reconnect) => {
             let denial = reconnect.offer(&shared, &name).await;
-            denial.deliver(&mut player.client, version).await;
+            denial.deliver(&mut client, version).await;
         }
     }
 }

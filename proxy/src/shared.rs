@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use mesegate_auth::{BackendKey, SqliteAccounts};
 use mesegate_backend::Credentials;
 use mesegate_content::Library;
+use mesegate_protocol::map::BlockCache;
 use mesegate_transport::Config;
 use tokio::sync::watch;
 
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     pub(crate) players: Players,
     pub(crate) departures: Departures,
+    /// Translated map blocks of all players.
+    pub(crate) blocks: BlockCache,
     pub(crate) losses: Losses,
     /// Transport settings towards backends.
     pub(crate) backend_transport: Arc<Config>,

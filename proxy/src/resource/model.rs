@@ -89,6 +89,10 @@ pub struct ServerSpec {
     /// What players read instead of the name.
     #[serde(default)]
     pub display_name: Option<String>,
+    /// Servers with the same pool have the same content: it is fetched from one of them, and its
+    /// name is what renamed things begin with.
+    #[serde(default)]
+    pub media_pool: Option<Name>,
 }
 
 /// A UDP address of a game server.

@@ -1,12 +1,10 @@
 //! One message at a time, from one leg to the other.
 
-use std::sync::LazyLock;
 use std::time::Instant;
 
-use bytes::Bytes;
+use mesegate_protocol::content::RequestMedia;
 use mesegate_protocol::login::AccessDenied;
 use mesegate_protocol::login::DenyCode;
-use mesegate_protocol::map::BlockCache;
 use mesegate_protocol::play::{MovePlayer, PlayerPos, decode_chat};
 use mesegate_protocol::routing::{Route, to_client_route, to_server_route};
 use mesegate_protocol::translate::Translator;
@@ -20,12 +18,6 @@ use super::play::{End, Player};
 /// Lines that are kept while a player is between two servers.
 const HELD_CHAT: usize = 8;
 
-/// Memory for translated map blocks, in bytes.
-const BLOCKS_BYTES: usize = 64 * 1024 * 1024;
-
-/// Translated map blocks of all players.
-static BLOCKS: LazyLock<BlockCache> = LazyLock::new(|| BlockCache::new(BLOCKS_BYTES));
-
 impl Player {
     /// A message of the player's client.
     pub(super) fn client_message(&mut self, message: Message) -> Result<(), End> {
@@ -37,7 +29,7 @@ impl Player {
             Route::Forward => self.act(command, message),
             Route::Rewrite => self.rewrite_to_world(command, message)?,
             Route::Consume => match command {
-                to_server::REQUEST_MEDIA => self.request_media(&message.data, body),
+                to_server::REQUEST_MEDIA => self.request_media(body),
                 to_server::HAVE_MEDIA => {
                     if let Some(confirmed) = self.pushes.confirmed(body) {
                         self.send_world(message.channel, message.reliable, confirmed);
@@ -115,22 +107,14 @@ impl Player {
         Ok(())
     }
 
-    fn request_media(&mut self, message: &Bytes, body: &[u8]) {
-        let Ok(request) = mesegate_protocol::content::RequestMedia::decode(body) else { return };
-        let (known, pushed): (Vec<_>, Vec<_>) = request
-            .names
-            .into_iter()
-            .partition(|name| self.who.catalogue.media_file(name).is_some());
-        if known.is_empty() {
-            // Files of a push, which only the backend has.
-            self.send_world(1, true, message.clone());
-            return;
+    fn request_media(&mut self, body: &[u8]) {
+        let Ok(mut request) = RequestMedia::decode(body) else { return };
+        if let Some(asked) = self.pushes.asked(&mut request.names) {
+            self.send_world(1, true, asked);
         }
-        if !pushed.is_empty() {
-            let request = mesegate_protocol::content::RequestMedia { names: pushed };
-            self.send_world(1, true, request.encode());
+        if !request.names.is_empty() {
+            self.media.request(&self.who.catalogue, &request.names);
         }
-        self.media.request(&self.who.catalogue, &known);
     }
 
     /// A message of the backend.
@@ -146,12 +130,8 @@ impl Player {
             Route::Rewrite => self.rewrite_to_client(command, message),
             Route::Consume => match command {
                 to_client::ACCESS_DENIED => self.denied_by_world(body),
-                to_client::MEDIA_PUSH => {
-                    self.pushes.offered(&message.data, self.who.version);
-                    self.send_client(channel, reliable, message.data)
-                }
-                // A file that was offered while playing; clients ignore any other.
-                to_client::MEDIA => self.send_client(channel, reliable, message.data),
+                to_client::MEDIA_PUSH => self.file_offered(message),
+                to_client::MEDIA => self.files_came(message),
                 _ => Ok(()),
             },
             Route::Drop => Ok(()),
@@ -162,7 +142,7 @@ impl Player {
         let Message { channel, reliable, data } = message;
         let Some(world) = &self.world else { return Ok(()) };
         let version = self.who.version;
-        let translation = &world.translation;
+        let translation = &*world.translation;
         let rewritten = match command {
             to_client::ACTIVE_OBJECT_REMOVE_ADD => {
                 match self.objects.remove_add(&data, self.who.name.as_bytes(), translation) {
@@ -177,7 +157,7 @@ impl Player {
             }
             to_client::ACTIVE_OBJECT_MESSAGES => self.objects.messages(&data, translation),
             _ => {
-                let translator = Translator { translation, version, blocks: &BLOCKS };
+                let translator = Translator { translation, version, blocks: &self.shared.blocks };
                 let new = translator.to_client(&data, &|id| self.state.hud_type(id));
                 new.and_then(|new| {
                     let message = new.as_ref().unwrap_or(&data);
@@ -204,7 +184,7 @@ impl Player {
 
     /// A message that cannot be read is not passed on where ids would have to be mapped: as it
     /// is, it would show another world's nodes or name another object.
-    fn bad_message(
+    pub(super) fn bad_message(
         &self,
         direction: &str,
         command: u16,

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mesegate_protocol::play::channel;
-use mesegate_protocol::{NameMap, Translation, split_command, to_client};
+use mesegate_protocol::translate::Translator;
+use mesegate_protocol::{split_command, to_client};
 
 use super::denial::Denial;
 use super::gate::Gate;
@@ -192,10 +193,18 @@ impl Player {
         for (channel, message) in self.state.reset(self.who.version) {
             self.client.send(channel, true, message).map_err(client_failed)?;
         }
+        let translator = Translator {
+            translation: &arrival.translation,
+            version: self.who.version,
+            blocks: &self.shared.blocks,
+        };
+        for (channel, message) in translator.entering() {
+            self.send_client(channel, true, message)?;
+        }
         self.objects.enter_backend();
         self.pushes.forget();
         self.gate = Gate::Waiting(Instant::now());
-        let Arrival { server, title, entered, ids } = arrival;
+        let Arrival { server, title, entered, translation } = arrival;
         self.place.on(&server);
         let metrics = &self.shared.metrics;
         metrics.sessions.with_label_values(&[server.as_str(), "active"]).inc();
@@ -209,7 +218,7 @@ impl Player {
             link: entered.link,
             server,
             title,
-            translation: Translation::new((*ids).clone(), NameMap::default()),
+            translation,
         });
         self.moving_since = Some(journey.started);
         self.send_world(1, true, self.ready.clone());

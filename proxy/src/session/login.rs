@@ -121,7 +121,7 @@ impl<'a> Attempt<'a> {
         let state = self.until(state, AwaitInit2::on_message).await?;
         self.deadline = Instant::now() + LOADING;
         let returning = reconnect::remembered(self.shared, &self.name).await;
-        let (playing, catalogue) = self.load(state).await?;
+        let (playing, catalogue) = self.load(state, returning.as_deref()).await?;
         Ok((playing, catalogue, returning))
     }
 
@@ -253,12 +253,17 @@ impl<'a> Attempt<'a> {
         Ok((state, mechanisms))
     }
 
-    /// Sends definitions and serves media until the client is ready.
-    async fn load(&mut self, state: AwaitReady) -> Result<(Playing, Arc<Catalogue>), Failure> {
+    /// Sends definitions and serves media until the client is ready. `target` is where it goes if
+    /// not to the default target.
+    async fn load(
+        &mut self,
+        state: AwaitReady,
+        target: Option<&str>,
+    ) -> Result<(Playing, Arc<Catalogue>), Failure> {
         let library = self.shared.library.clone();
         let version = state.visitor().version;
         let language = state.language().to_owned();
-        let wanted = library.catalogue(version, &language, None, CATALOGUE);
+        let wanted = library.catalogue(version, &language, target, CATALOGUE);
         let catalogue = keep_driving(self.link, wanted).await.ok_or_else(|| {
             let text = "The network does not know its servers yet: it is starting, or they are down. \
                         Try again in a moment.";

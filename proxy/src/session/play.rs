@@ -80,7 +80,8 @@ pub(super) struct World {
     pub(super) server: String,
     pub(super) title: String,
     pub(super) link: Link,
-    pub(super) translation: Translation,
+    /// What the client knows its names and ids as.
+    pub(super) translation: Arc<Translation>,
     pub(super) traffic: Traffic,
     /// Other players' losses of this backend.
     pub(super) notice: LossNotice,

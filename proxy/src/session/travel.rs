@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use mesegate_backend::{Address, Dial, EnterError, Entered};
 use mesegate_content::{AdmitError, Catalogue};
-use mesegate_protocol::ProtocolVersion;
-use mesegate_protocol::map::IdMap;
+use mesegate_protocol::{ProtocolVersion, Translation};
 
 use crate::network::Server;
 use crate::shared::{Shared, credentials};
@@ -29,7 +28,7 @@ pub(super) struct Arrival {
     pub(super) server: String,
     pub(super) title: String,
     pub(super) entered: Entered,
-    pub(super) ids: Arc<IdMap>,
+    pub(super) translation: Arc<Translation>,
 }
 
 /// Why a backend was not entered.
@@ -49,6 +48,9 @@ pub(super) enum Refusal {
         /// What the player's client was told.
         client: ProtocolVersion,
     },
+    /// No client can be given what the backend's world is made of.
+    #[error("its content cannot be used: {0}")]
+    SetAside(String),
     /// The client holds more than was kept account of, so that it cannot be freed of it.
     #[error("your game holds more of this world than can be taken back")]
     Overflow,
@@ -73,7 +75,8 @@ impl Refusal {
 
     /// True if it could help the player to log in anew.
     pub(super) fn needs_reconnect(&self) -> bool {
-        matches!(self, Self::Content(AdmitError::Missing(_)) | Self::Overflow)
+        use AdmitError::{Missing, NotIncluded};
+        matches!(self, Self::Content(Missing(_) | NotIncluded { .. }) | Self::Overflow)
     }
 
     /// One name for logs and metrics.
@@ -82,6 +85,7 @@ impl Refusal {
             Self::Enter(error) => error.reason(),
             Self::Content(_) => "content_unknown",
             Self::Version { .. } => "version_mismatch",
+            Self::SetAside(_) => "content_unusable",
             Self::Overflow => "client_state_overflow",
             Self::Nowhere => "nowhere",
         }
@@ -108,9 +112,22 @@ async fn travel(shared: &Shared, who: &Traveller, server: &Server) -> Result<Arr
         return Err(Refusal::Version { backend: entered.version, client: who.version });
     }
     shared.library.report_definitions(name, who.version, &who.language, &entered.definitions);
-    let translation = who.catalogue.admit(name, &entered.definitions)?;
-    let ids = Arc::new(translation.ids().clone());
-    Ok(Arrival { server: name.to_owned(), title: server.title().to_owned(), entered, ids })
+    let admitted = who.catalogue.admit(name, &entered.definitions);
+    let translation = admitted.map_err(|error| match set_aside(shared, name) {
+        Some(reason) if matches!(error, AdmitError::NotIncluded { .. }) => {
+            Refusal::SetAside(reason)
+        }
+        _ => error.into(),
+    })?;
+    let (server, title) = (name.to_owned(), server.title().to_owned());
+    Ok(Arrival { server, title, entered, translation })
+}
+
+/// Why no client is given a server's content, if that is so.
+fn set_aside(shared: &Shared, server: &str) -> Option<String> {
+    let catalogue = shared.library.network_catalogue()?;
+    let out = catalogue.why_left_out(server).filter(|out| !out.for_want_of_room)?;
+    Some(out.reason.clone())
 }
 
 /// A server that was not entered.

@@ -68,6 +68,8 @@ pub struct World {
     pub nodes: Vec<NodeSpec>,
     /// Further items.
     pub items: Vec<String>,
+    /// Picture of the hand. Worlds with different ones have different hands.
+    pub hand: String,
     /// Aliases of items: alias and target.
     pub aliases: Vec<(String, String)>,
     /// Media files: name and content.
@@ -91,6 +93,7 @@ impl World {
             name: name.to_owned(),
             nodes: Vec::new(),
             items: vec!["testkit:stick".into()],
+            hand: String::new(),
             aliases: vec![("stick".into(), "testkit:stick".into())],
             media: vec![("testkit_stone.png".into(), tiny_png())],
             spawn: [0.0, 1.5, 0.0],
@@ -207,7 +210,12 @@ impl World {
         items.sort_unstable_by_key(|(name, _)| *name);
         let define = |(name, kind): (&str, Kind)| ItemDef {
             name: name.to_owned(),
-            raw: item_definition(name, kind, "", version),
+            raw: item_definition(
+                name,
+                kind,
+                if name.is_empty() { &self.hand } else { "" },
+                version,
+            ),
         };
         ItemDefs { items: items.into_iter().map(define).collect(), aliases: self.aliases.clone() }
     }

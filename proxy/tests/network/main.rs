@@ -11,6 +11,7 @@ mod hops;
 mod login;
 mod lost_servers;
 mod media_http;
+mod merged;
 mod operators;
 mod passwords;
 mod reconnects;

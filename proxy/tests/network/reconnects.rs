@@ -52,11 +52,8 @@ async fn a_server_with_unknown_content_is_reached_by_the_next_login() {
         let refused = [("to", "arena"), ("result", "content_unknown")];
         assert_eq!(proxy.metric("moves_total", &refused), 1.0);
         let log = proxy.logged("a player could not enter the server").await;
-        for part in ["the client does not have", "arena:throne", "throne.png"] {
-            assert!(log.contains(part), "{log}");
-        }
+        assert!(log.contains("was not given the content of this server"), "{log}");
 
-        proxy.known(&["lobby".into(), "arena".into()]).await;
         // At once: the login waits for what the attempt told the proxy of.
         let alice = Bot::join(proxy.bot("alice").with_download()).await.unwrap();
         assert_eq!(alice.look(|view| view.position), ARENA);
@@ -92,7 +89,7 @@ async fn who_cannot_enter_after_the_new_login_either_is_told_why() {
         let alice = proxy.join("alice").await;
         assert_eq!(alice.look(|view| view.position), LOBBY);
         let line = alice.expect_chat("You cannot enter arena", SOON).await.unwrap().text;
-        assert!(line.contains("arena:throne"), "{line}");
+        assert!(line.contains("was not given the content of this server"), "{line}");
         assert!(line.contains("You are on lobby"), "{line}");
         assert_eq!(arena.joins(), 0);
         assert_sound(&alice);
@@ -118,6 +115,33 @@ async fn a_client_that_holds_too_much_moves_on_by_a_new_login() {
         let alice = pair.proxy.join("alice").await;
         assert_eq!(alice.look(|view| view.position), ARENA);
         assert_eq!(pair.arena.players(), ["alice"]);
+        assert_sound(&alice);
+    })
+    .await;
+}
+#[tokio::test(flavor = "multi_thread")]
+async fn new_content_where_players_arrive_costs_one_login() {
+    within(FOREVER, async {
+        let Pair { lobby, arena, proxy } = Pair::start().await;
+        let addr = lobby.addr();
+        lobby.die().await;
+        let mut options = FakeServerOptions::new(throne_room().with_spawn([77.0, 1.5, 77.0]));
+        options.addr = addr;
+        let lobby = FakeServer::start(options).unwrap();
+        // Joining takes as long as getting there, so the offer may come first.
+        match Bot::join(proxy.bot("alice")).await {
+            Ok(alice) => drop(offer(&alice).await),
+            Err(mesegate_testkit::JoinError::Denied { reconnect: true, .. }) => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(arena.joins(), 0, "the fallback is for servers that are away");
+        let log = proxy.logged("a player could not enter the server").await;
+        for part in ["the client does not have", "arena:throne", "throne.png"] {
+            assert!(log.contains(part), "{log}");
+        }
+        let alice = proxy.join("alice").await;
+        assert_eq!(alice.look(|view| view.position), [77.0, 1.5, 77.0]);
+        assert_eq!(lobby.players(), ["alice"]);
         assert_sound(&alice);
     })
     .await;
