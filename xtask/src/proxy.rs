@@ -243,6 +243,33 @@ impl Proxy {
         wait::read(&self.log_path())
     }
 
+    /// Makes another server the one where players arrive, and waits until the proxy has read that.
+    ///
+    /// # Errors
+    /// When the documents cannot be rewritten, or the proxy does not read them again soon.
+    pub fn set_target(&self, server: &str) -> Result<()> {
+        let path = self.resources();
+        let what = || Error::io(format!("changing {}", path.display()));
+        let old = std::fs::read_to_string(&path).map_err(what())?;
+        let lines = old.lines().map(|line| {
+            if line.starts_with("  defaultTarget:") {
+                format!("  defaultTarget: {{ server: {server} }}\n")
+            } else {
+                format!("{line}\n")
+            }
+        });
+        let new: String = lines.collect();
+        if new == old {
+            return Ok(());
+        }
+        let read = || self.log().matches("the documents were read again").count();
+        let before = read();
+        std::fs::write(&path, new).map_err(what())?;
+        let limit = Duration::from_secs(20);
+        wait::until(limit, || (read() > before).then_some(()))
+            .ok_or_else(|| self.late("another look at the documents", limit))
+    }
+
     /// Waits until a line of the log contains `text`, and gives that line.
     ///
     /// # Errors

@@ -40,6 +40,12 @@ pub struct Recording {
     pub version: ProtocolVersion,
     /// Announced files and definitions.
     pub content: Content,
+    /// Body of ITEMDEF as it came.
+    pub item_def: Bytes,
+    /// Body of NODEDEF as it came.
+    pub node_def: Bytes,
+    /// What would have made an engine client abort, crash or leave.
+    pub violations: Vec<String>,
     /// All later messages, in order of arrival.
     pub events: Vec<Event>,
 }
@@ -54,6 +60,9 @@ impl Recording {
             player: bot.name().to_owned(),
             version: bot.version(),
             content: Content::read(bot.announced(), bot.node_def(), bot.item_def(), bot.version())?,
+            item_def: bot.item_def().clone(),
+            node_def: bot.node_def().clone(),
+            violations: bot.look(|view| view.violations.clone()),
             events: bot.events(),
         })
     }

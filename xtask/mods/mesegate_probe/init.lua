@@ -193,6 +193,12 @@ function up.marker(player)
 		position = {x = 0.5, y = 0.3}, scale = {x = 100, y = 100}, size = {x = 2, y = 2}})
 end
 
+-- Nothing in sight moves by itself.
+function up.still(player)
+	player:set_clouds({density = 0})
+	player:hud_set_flags({crosshair = false})
+end
+
 function up.hud(player)
 	player:hud_add({hud_elem_type = "text", type = "text", text = "PROBE HUD", number = 0xff2020,
 		position = {x = 0.5, y = 0.4}, scale = {x = 100, y = 100}, size = {x = 3, y = 3}})

@@ -1,54 +1,210 @@
 //! What a player gets of a world through the proxy is what the world's server sends, message by
 //! message, but for names and numbers.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Instant;
 
+use mesegate_protocol::to_client;
 use mesegate_testkit::state::{Names, Recording, State, differences};
 use tokio::runtime::Runtime;
-use xtask::lab::{Generation, Lab};
+use xtask::engine::Server;
+use xtask::lab::Generation::{self, V5_6, V5_10, V5_15};
+use xtask::lab::Lab;
+use xtask::proxy::{Proxy, ProxySpec};
 
 use crate::servers::World;
 use crate::visit::Visit;
 
-fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
+/// What every world's visit has to have, so that a comparison of two says something.
+const ALWAYS: [u16; 16] = [
+    to_client::INVENTORY,
+    to_client::INVENTORY_FORMSPEC,
+    to_client::FORMSPEC_PREPEND,
+    to_client::DETACHED_INVENTORY,
+    to_client::SHOW_FORMSPEC,
+    to_client::HUDADD,
+    to_client::HUD_SET_PARAM,
+    to_client::PLAY_SOUND,
+    to_client::ADD_PARTICLESPAWNER,
+    to_client::SET_SKY,
+    to_client::SET_SUN,
+    to_client::SET_MOON,
+    to_client::EYE_OFFSET,
+    to_client::FOV,
+    to_client::PRIVILEGES,
+    to_client::MOVEMENT,
+];
+
+/// And what the game that uses everything has besides.
+const CONFLICT: [u16; 11] = [
+    to_client::ADDNODE,
+    to_client::REMOVENODE,
+    to_client::NODEMETA_CHANGED,
+    to_client::HUDCHANGE,
+    to_client::HUDRM,
+    to_client::STOP_SOUND,
+    to_client::FADE_SOUND,
+    to_client::SPAWN_PARTICLE,
+    to_client::DELETE_PARTICLESPAWNER,
+    to_client::MINIMAP_MODES,
+    to_client::LOCAL_PLAYER_ANIMATIONS,
+];
+
+fn is_complete(world: World, version: u16, state: &State) {
+    let more: &[u16] = if world == World::Conflict { &CONFLICT } else { &[] };
+    for command in ALWAYS.iter().chain(more) {
+        let name = to_client::name(*command);
+        assert!(
+            state.sequences.contains_key(command),
+            "{} at {version} sends no {name}: what is compared is incomplete",
+            world.name()
+        );
+    }
+    let pushes = state.sequences.get(&to_client::MEDIA_PUSH).map_or(0, Vec::len);
+    // 39 gets every file twice, earlier versions get none.
+    let expected = match (world, version) {
+        (World::Plain | World::Modded, _) | (_, ..=38) => 0,
+        (World::Conflict, 39) => 4,
+        (World::Conflict, _) => 2,
+    };
+    assert_eq!(pushes, expected, "{} at {version}", world.name());
+    assert!(state.blocks.len() > 20, "only {} blocks", state.blocks.len());
+    let entities = if world == World::Conflict { 10 } else { 1 };
+    assert!(state.objects.len() > entities, "only {} objects", state.objects.len());
+}
+
 /// The lines in which the second visit differs from the first, which went straight to the server.
-fn compare(direct: &Recording, through: &Recording) -> Vec<String> {
+fn compare(world: World, direct: &Recording, through: &Recording) -> Vec<String> {
     assert_eq!(direct.version, through.version);
     let own = Names::direct(&direct.content, direct.version).unwrap();
     let theirs = match Names::through(&direct.content, &through.content, direct.version) {
         Ok(names) => names,
         Err(lines) => return lines,
     };
-    differences(&State::of(direct, &own), &State::of(through, &theirs))
+    let state = State::of(direct, &own);
+    is_complete(world, direct.version.0, &state);
+    let mut lines = differences(&state, &State::of(through, &theirs));
+    lines.extend(direct.violations.iter().map(|it| format!("the server itself: {it}")));
+    lines.extend(through.violations.iter().cloned());
+    lines
+}
+
+/// A visit at each version to one world, one after the other: what is shown to one player changes
+/// nodes that others see.
+async fn visit_directly(
+    world: World,
+    addr: SocketAddr,
+    versions: &[u16],
+) -> Vec<((&'static str, u16), Recording)> {
+    let mut recordings = Vec::new();
+    for version in versions {
+        let visit = Visit { world, version: *version, download: false };
+        let recording = visit.record(addr, &format!("direct{version}")).await;
+        assert_eq!(recording.version.0, *version);
+        recordings.push(((world.name(), *version), recording));
+    }
+    recordings
+}
+
+/// A visit to every world through the proxy. While one player sees what there is in one world, the
+/// next joins another.
+async fn visit_through(proxy: &Proxy, version: u16, download: bool) -> Vec<(World, Recording)> {
+    let mut visits = Vec::new();
+    for world in World::ALL {
+        proxy.set_target(world.name()).unwrap();
+        let visit = Visit { world, version, download };
+        // Whoever has just left may still be known for a moment.
+        let player = format!("through{version}{}", world.name());
+        let bot = visit.join(proxy.address(), &player).await;
+        assert_eq!(bot.version().0, version);
+        visits.push((world, tokio::spawn(async move { visit.see(bot).await })));
+    }
+    let mut recordings = Vec::new();
+    for (world, visit) in visits {
+        recordings.push((world, visit.await.unwrap()));
+    }
+    recordings
+}
+
+/// All worlds on servers of one generation, behind one proxy, at these protocol versions.
+fn worlds_are_equal(generation: Generation, versions: &[u16]) {
+    let lab = Lab::ensure(&[generation]).unwrap();
+    let begun = Instant::now();
+    let servers: Vec<Server> =
+        World::ALL.into_iter().map(|world| world.start(&lab, generation)).collect();
+    let named: Vec<_> = servers.iter().map(|it| (it.name(), it.address())).collect();
+    let runtime = runtime();
+    let direct: BTreeMap<(&str, u16), Recording> = runtime.block_on(async {
+        let addr = |world: World| named.iter().find(|(name, _)| *name == world.name()).unwrap().1;
+        let [a, b, c] = World::ALL.map(|world| visit_directly(world, addr(world), versions));
+        let (a, b, c) = tokio::join!(a, b, c);
+        a.into_iter().chain(b).chain(c).collect()
+    });
+    println!("{generation}: direct visits after {:.1} s", begun.elapsed().as_secs_f64());
+    let proxy = Proxy::start(&ProxySpec::new(&named)).unwrap();
+    let mut wrong = Vec::new();
+    for version in versions {
+        // Files are checked by their hashes once; definitions differ from version to version.
+        let download = Some(version) == versions.last();
+        for (world, through) in runtime.block_on(visit_through(&proxy, *version, download)) {
+            let place = format!("{} {generation} at {version}", world.name());
+            let lines = compare(world, &direct[&(world.name(), *version)], &through);
+            wrong.extend(lines.iter().map(|line| format!("{place}: {line}")));
+            // It had all the other worlds in its content at the same time.
+            for other in World::ALL.into_iter().filter(|other| *other != world) {
+                let content = &direct[&(other.name(), *version)].content;
+                let names = Names::through(content, &through.content, through.version);
+                let lines = names.err().unwrap_or_default();
+                let what = format!("{place}, content of {}", other.name());
+                wrong.extend(lines.iter().map(|line| format!("{what}: {line}")));
+            }
+        }
+        println!("{generation} at {version}: after {:.1} s", begun.elapsed().as_secs_f64());
+    }
+    let count = wrong.len();
+    wrong.truncate(80);
+    assert!(wrong.is_empty(), "{count} differences:\n{}", wrong.join("\n"));
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test --only engines"]
+fn worlds_of_5_6_are_as_without_the_proxy_at_every_version() {
+    worlds_are_equal(V5_6, &[37, 38, 39, 40, 41]);
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test --only engines"]
+fn worlds_of_5_10_are_as_without_the_proxy() {
+    // The oldest, and those that later releases than the one before brought.
+    worlds_are_equal(V5_10, &[37, 42, 43, 44, 46]);
+}
+
+#[test]
+#[ignore = "needs the lab: cargo xtask test --only engines"]
+fn worlds_of_5_15_are_as_without_the_proxy_at_every_version() {
+    let versions: Vec<u16> = (37..=51).collect();
+    worlds_are_equal(V5_15, &versions);
 }
 
 /// Two visits to the same server are equal by this measure; otherwise it would say nothing about a
-/// proxy. And they are not empty: what the measure looks at is there.
+/// proxy.
 #[test]
 #[ignore = "needs the lab: cargo xtask test --only engines"]
 fn two_direct_visits_are_equal() {
-    let lab = Lab::ensure(&Generation::ALL).unwrap();
+    let lab = Lab::ensure(&[V5_15]).unwrap();
     let mut wrong = Vec::new();
-    for generation in Generation::ALL {
-        for world in World::ALL {
-            let server = world.start(&lab, generation);
-            let visit = Visit { world, version: 53, download: false };
-            let begun = Instant::now();
-            let [first, second] = ["first", "second"]
-                .map(|it| runtime().block_on(visit.record(server.address(), it)));
-            let lines = compare(&first, &second);
-            println!(
-                "{} {generation} at {}: {} messages, {:.1} s",
-                world.name(),
-                first.version,
-                first.events.len(),
-                begun.elapsed().as_secs_f64()
-            );
-            wrong.extend(lines.iter().map(|it| format!("{} {generation}: {it}", world.name())));
-        }
+    for world in World::ALL {
+        let server = world.start(&lab, V5_15);
+        let visit = Visit { world, version: 51, download: false };
+        let [first, second] =
+            ["first", "second"].map(|it| runtime().block_on(visit.record(server.address(), it)));
+        let lines = compare(world, &first, &second);
+        wrong.extend(lines.iter().map(|it| format!("{}: {it}", world.name())));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

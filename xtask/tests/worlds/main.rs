@@ -3,6 +3,10 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "../players/complaints.rs"]
+mod complaints;
 mod equality;
+mod pictures;
 mod servers;
+mod sharing;
 mod visit;

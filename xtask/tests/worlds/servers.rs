@@ -41,6 +41,7 @@ impl World {
         // Nothing in a world moves or changes by itself: no weather, no growth, no clouds.
         let spec = ServerSpec::new(self.name(), generation)
             .probe(self.colour())
+            .setting("mesegate_probe.dress", "still")
             .setting("enable_weather", false)
             // Comes up when its time comes, not when players do.
             .setting("protector_hud_interval", 0)

@@ -9,7 +9,7 @@ use mesegate_protocol::wire::{Reader, WireError};
 use super::inflate;
 
 /// What a client is given before it enters the world.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Content {
     /// Files by name, with their hashes.
     pub files: BTreeMap<String, [u8; 20]>,

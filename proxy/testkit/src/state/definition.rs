@@ -51,7 +51,14 @@ pub(super) fn node(features: &[u8], names: &Names) -> Result<Definition> {
     }
     s.copy(2)?;
     s.name()?;
-    s.rest();
+    // Servers before 5.8 do not say whether the post effect colour is shaded; it is then not. A
+    // client that is told so by another server keeps it for the next node (`nodedef.cpp`
+    // NodeDefManager::deSerialize uses one scratch record), so a proxy has to say it.
+    let mut rest = s.r.rest().to_vec();
+    if rest.len() == 4 {
+        rest.push(0);
+    }
+    s.hex(&rest);
     let (shape, refs) = s.finish();
     Ok(Definition { shape, refs, connects })
 }
