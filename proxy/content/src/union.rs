@@ -295,4 +295,6 @@ pub(crate) fn effective_nodes(nodes: Vec<Node>) -> Vec<Node> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
