@@ -1,5 +1,6 @@
 //! One process: everything started in order, and stopped in the reverse one.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,10 +13,11 @@ use mesegate_content::{
     ContentError, ContentStore, Library, LibraryConfig, ServerSpec, ServerState, ServerStatus,
 };
 use mesegate_protocol::map::BlockCache;
+use mesegate_resource::Name;
 use mesegate_transport::{Binding, Budget, Config, ListenConfig, ListenerStats};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::base::Base;
 use crate::cli::Options;
@@ -27,8 +29,9 @@ use crate::losses::Losses;
 use crate::media_http;
 use crate::metrics::Metrics;
 use crate::network::{Network, Server};
-use crate::players::Players;
+use crate::players::{Kick, Order, Players};
 use crate::resource::{self, ResourceError};
+use crate::selection::Selector;
 use crate::shared::{Shared, credentials, unix_now};
 
 /// The name under which the proxy itself enters backends to read their definitions.
@@ -149,6 +152,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         key,
         metrics,
         players: Players::default(),
+        selector: Selector::default(),
         departures: Departures::default(),
         blocks: BlockCache::new(options.block_cache_mb as usize * 1024 * 1024),
         losses: Losses::default(),
@@ -241,16 +245,20 @@ async fn follow(path: PathBuf, shared: Arc<Shared>) {
         Ok(network) => {
             let gone: Vec<String> = {
                 let old = shared.network.load();
-                let names = old.servers().map(|s| s.name.to_string());
-                names.filter(|name| network.server(name).is_none()).collect()
+                let looked_at: HashSet<&Name> =
+                    network.by_precedence(None).into_iter().map(|s| &s.name).collect();
+                let before = old.by_precedence(None).into_iter().map(|s| &s.name);
+                before.filter(|name| !looked_at.contains(name)).map(Name::to_string).collect()
             };
             tracing::info!(servers = network.servers().count(), "the documents were read again");
             shared.network.store(Arc::new(network));
             choose_base(&shared, true);
             for name in gone {
-                // A series of a server that is no more would stay at its last value for ever.
+                // A series of a server that is not looked at any more would stay at its last value for ever.
                 let _ = shared.metrics.backend_up.remove_label_values(&[name.as_str()]);
             }
+            shared.selector.retain(&shared.network.load());
+            send_banned_away(&shared);
             loaded(&shared);
         }
         Err(error) => {
@@ -259,6 +267,23 @@ async fn follow(path: PathBuf, shared: Arc<Shared>) {
         }
     })
     .await;
+}
+
+/// Ends the visits of players whom the documents ban.
+fn send_banned_away(shared: &Shared) {
+    let network = shared.network.load_full();
+    if network.bans().next().is_none() {
+        return;
+    }
+    for player in shared.players.select(|it| network.banned(&it.name, it.address).is_some()) {
+        let Some(ban) = network.banned(&player.name, player.address) else { continue };
+        // Nobody waits for the answer.
+        let (done, _) = oneshot::channel();
+        let kick = Kick { source: "ban", text: ban.text(), reconnect: false, done };
+        if let Err(error) = shared.players.order(&player.name, Order::Kick(kick)) {
+            tracing::warn!(player = player.name, ?error, "a banned player was not sent away");
+        }
+    }
 }
 
 /// Tells the library which servers there are if that has changed, or what the base is.
@@ -297,9 +322,9 @@ pub(crate) fn server_specs(
 ) -> Vec<ServerSpec> {
     let specs = network.by_precedence(base).into_iter().map(|server| ServerSpec {
         name: server.name.to_string(),
-        address: Address::new(&server.spec.endpoint.host, server.spec.endpoint.port),
+        address: Address::new(&server.endpoint.host, server.endpoint.port),
         credentials: credentials(server),
-        pool: server.spec.media_pool.as_ref().map(ToString::to_string),
+        pool: server.spec.media_pool.as_ref().map(Name::to_string),
     });
     specs.collect()
 }

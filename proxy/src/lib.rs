@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod network;
 pub mod players;
 pub mod resource;
+mod selection;
 mod session;
 mod shared;
 

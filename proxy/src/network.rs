@@ -1,12 +1,23 @@
 //! The network in force: an immutable snapshot of the documents.
 
-use crate::resource::{Name, ProxySpec, ServerSpec};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use mesegate_resource::{
+    BanSpec, Endpoint, GroupSpec, Name, ProxySpec, ServerSpec, ServerState, Target,
+};
+
+use crate::shared::unix_now;
 
 /// One backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Its name.
     pub name: Name,
+    /// What groups choose it by.
+    pub labels: BTreeMap<String, String>,
+    /// Where it is.
+    pub endpoint: Endpoint,
     /// What the document says.
     pub spec: ServerSpec,
 }
@@ -16,20 +27,113 @@ impl Server {
     pub fn title(&self) -> &str {
         self.spec.display_name.as_deref().unwrap_or(self.name.as_str())
     }
+
+    /// It as a target.
+    pub fn target(&self) -> Target {
+        Target::Server(self.name.clone())
+    }
 }
 
-/// All servers and the proxy's own document. References between them were checked.
+/// Servers that stand for each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: Name,
+    /// What the document says.
+    pub spec: GroupSpec,
+    /// Places of its servers in the network's list.
+    members: Vec<usize>,
+}
+
+impl Group {
+    /// A group that is not part of a network yet.
+    pub(crate) fn new(name: Name, spec: GroupSpec) -> Self {
+        Self { name, spec, members: Vec::new() }
+    }
+
+    /// What players read: the display name, or the name.
+    pub fn title(&self) -> &str {
+        self.spec.display_name.as_deref().unwrap_or(self.name.as_str())
+    }
+}
+
+/// Somebody who is kept out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ban {
+    /// Name of the document.
+    pub name: Name,
+    /// What the document says.
+    pub spec: BanSpec,
+}
+
+impl Ban {
+    /// What the player reads.
+    pub fn text(&self) -> String {
+        let until = self.spec.expires_at.map_or_else(String::new, |end| format!(" until {end}"));
+        let reason = self.spec.reason.as_ref().map_or(".".to_owned(), |it| format!(": {it}"));
+        format!("You are banned from this network{until}{reason}")
+    }
+}
+
+/// Something that players can ask for by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// One backend.
+    Server(&'a Server),
+    /// One of several.
+    Group(&'a Group),
+}
+
+impl<'a> Found<'a> {
+    /// Its name.
+    pub fn name(self) -> &'a Name {
+        match self {
+            Self::Server(server) => &server.name,
+            Self::Group(group) => &group.name,
+        }
+    }
+
+    /// What players read: the display name, or the name.
+    pub fn title(self) -> &'a str {
+        match self {
+            Self::Server(server) => server.title(),
+            Self::Group(group) => group.title(),
+        }
+    }
+
+    /// It as a target.
+    pub fn target(self) -> Target {
+        match self {
+            Self::Server(server) => server.target(),
+            Self::Group(group) => Target::Group(group.name.clone()),
+        }
+    }
+}
+
+/// All documents. References between them were checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
     servers: Vec<Server>,
+    groups: Vec<Group>,
+    bans: Vec<Ban>,
     /// The proxy's own document.
     pub proxy: ProxySpec,
 }
 
 impl Network {
     /// Takes documents that were checked against each other.
-    pub(crate) fn new(servers: Vec<Server>, proxy: ProxySpec) -> Self {
-        Self { servers, proxy }
+    pub(crate) fn new(
+        servers: Vec<Server>,
+        mut groups: Vec<Group>,
+        bans: Vec<Ban>,
+        proxy: ProxySpec,
+    ) -> Self {
+        for group in &mut groups {
+            let members = servers.iter().enumerate();
+            let members = members.filter(|(_, it)| group.spec.selector.matches(&it.labels));
+            group.members = members.map(|(index, _)| index).collect();
+        }
+        Self { servers, groups, bans, proxy }
     }
 
     /// The servers in the order of their documents.
@@ -37,56 +141,106 @@ impl Network {
         self.servers.iter()
     }
 
+    /// The groups in the order of their documents.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter()
+    }
+
+    /// The declared bans in the order of their documents.
+    pub fn bans(&self) -> impl Iterator<Item = &Ban> {
+        self.bans.iter()
+    }
+
     /// The server of that name.
     pub fn server(&self, name: &str) -> Option<&Server> {
         self.servers.iter().find(|s| s.name.as_str() == name)
     }
 
-    /// The server that `typed` means: exactly, or as the only one with that beginning, letter
-    /// case aside.
-    pub fn find(&self, typed: &str) -> Option<&Server> {
-        let typed = typed.to_ascii_lowercase();
-        if let Some(server) = self.server(&typed) {
-            return Some(server);
+    /// The group of that name.
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.iter().find(|g| g.name.as_str() == name)
+    }
+
+    /// The servers of a group, in the order of their documents.
+    pub fn members(&self, group: &Group) -> impl Iterator<Item = &Server> {
+        group.members.iter().filter_map(|index| self.servers.get(*index))
+    }
+
+    /// What a target means.
+    pub fn target(&self, target: &Target) -> Option<Found<'_>> {
+        match target {
+            Target::Server(name) => self.server(name.as_str()).map(Found::Server),
+            Target::Group(name) => self.group(name.as_str()).map(Found::Group),
         }
-        let mut matching = self.servers.iter().filter(|s| s.name.as_str().starts_with(&typed));
+    }
+
+    /// The server or group that `typed` means: exactly, or as the only one with that beginning,
+    /// letter case aside.
+    pub fn find(&self, typed: &str) -> Option<Found<'_>> {
+        let typed = typed.to_ascii_lowercase();
+        let servers = self.servers.iter().map(Found::Server);
+        let all = servers.chain(self.groups.iter().map(Found::Group));
+        if let Some(exact) = all.clone().find(|it| it.name().as_str() == typed) {
+            return Some(exact);
+        }
+        let mut matching = all.filter(|it| it.name().as_str().starts_with(&typed));
         matching.next().filter(|_| !typed.is_empty() && matching.next().is_none())
     }
 
-    /// Servers in the order in which content is joined: the base, then the default target.
+    /// The first declared ban that keeps a player out now.
+    pub fn banned(&self, player: &str, address: IpAddr) -> Option<&Ban> {
+        let now = unix_now();
+        self.bans.iter().find(|ban| ban.spec.applies(player, address, now))
+    }
+
+    /// Whether a target means this server, alone or among others.
+    pub fn includes(&self, target: &Target, server: &str) -> bool {
+        match self.target(target) {
+            Some(Found::Server(it)) => it.name.as_str() == server,
+            Some(Found::Group(group)) => self.members(group).any(|it| it.name.as_str() == server),
+            None => false,
+        }
+    }
+
+    /// Servers in the order in which content is joined: the base, then those of the default target.
+    /// Those that are out of service are left out.
     pub fn by_precedence(&self, base: Option<&str>) -> Vec<&Server> {
-        let default = self.proxy.default_target.server.as_str();
-        let mut servers: Vec<&Server> = self.servers.iter().collect();
-        servers.sort_by_key(|server| {
+        let default = &self.proxy.default_target;
+        let in_service = |server: &&Server| server.spec.state != ServerState::Disabled;
+        let mut servers: Vec<&Server> = self.servers.iter().filter(in_service).collect();
+        servers.sort_by_cached_key(|server| {
             let name = server.name.as_str();
-            (Some(name) != base, name != default)
+            (Some(name) != base, !self.includes(default, name))
         });
         servers
     }
 
     /// Where a player goes who logs in, in order: the server they come back for, if any, the
-    /// default target, its fallbacks.
-    pub fn ways_in(&self, returning: Option<&str>) -> Vec<&Server> {
-        let default = self.proxy.default_target.server.as_str();
-        let first = [returning, Some(default)].into_iter().flatten();
-        let mut ways: Vec<&Server> = Vec::new();
-        for server in first.filter_map(|name| self.server(name)).chain(self.ways_out(default)) {
-            if !ways.contains(&server) {
-                ways.push(server);
+    /// default target, its fallbacks. The fallbacks of a group are tried by the group itself.
+    pub fn ways_in(&self, returning: Option<&str>) -> Vec<Target> {
+        let default = &self.proxy.default_target;
+        let returning = returning.and_then(|name| self.server(name)).map(Server::target);
+        let mut ways: Vec<Target> = returning.into_iter().collect();
+        let after = match default {
+            Target::Server(name) => self.ways_out(name.as_str()),
+            Target::Group(_) => Vec::new(),
+        };
+        for target in [default.clone()].into_iter().chain(after) {
+            if !ways.contains(&target) {
+                ways.push(target);
             }
         }
         ways
     }
 
     /// Where a player of `lost` goes, in order: its fallbacks, then the default target.
-    pub fn ways_out(&self, lost: &str) -> Vec<&Server> {
+    pub fn ways_out(&self, lost: &str) -> Vec<Target> {
         let fallbacks = self.server(lost).map(|s| s.spec.fallbacks.as_slice()).unwrap_or_default();
-        let named = fallbacks.iter().map(|t| &t.server);
-        let all = named.chain([&self.proxy.default_target.server]);
-        let mut ways: Vec<&Server> = Vec::new();
-        for server in all.filter_map(|name| self.server(name.as_str())) {
-            if server.name.as_str() != lost && !ways.contains(&server) {
-                ways.push(server);
+        let mut ways: Vec<Target> = Vec::new();
+        for target in fallbacks.iter().chain([&self.proxy.default_target]) {
+            let itself = matches!(target, Target::Server(name) if name.as_str() == lost);
+            if !itself && !ways.contains(target) {
+                ways.push(target.clone());
             }
         }
         ways

@@ -25,7 +25,6 @@ use mesegate_protocol::login::sudo::Sudo;
 use mesegate_protocol::objects::ObjectMap;
 use mesegate_transport::Link;
 
-use crate::network::Server;
 use crate::shared::Shared;
 use gate::Gate;
 use login::{Attempt, Failed, Failure, Login};
@@ -66,7 +65,7 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
     shared.metrics.sessions_total.with_label_values(&["accepted", ""]).inc();
     let began = Instant::now();
     let network = shared.network.load_full();
-    let ways: Vec<Server> = network.ways_in(returning.as_deref()).into_iter().cloned().collect();
+    let ways = network.ways_in(returning.as_deref());
     let mut player = Player {
         ready: playing.ready.encode(),
         state: ClientState::new(&visitor.name),

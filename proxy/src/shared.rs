@@ -8,6 +8,7 @@ use mesegate_auth::{BackendKey, SqliteAccounts};
 use mesegate_backend::Credentials;
 use mesegate_content::Library;
 use mesegate_protocol::map::BlockCache;
+use mesegate_resource::BackendAuth;
 use mesegate_transport::Config;
 use tokio::sync::watch;
 
@@ -17,7 +18,7 @@ use crate::losses::Losses;
 use crate::metrics::Metrics;
 use crate::network::{Network, Server};
 use crate::players::Players;
-use crate::resource::BackendAuth;
+use crate::selection::Selector;
 
 /// What all sessions share. Everything in it is immutable, swapped whole, or locks for moments.
 pub(crate) struct Shared {
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) key: Arc<BackendKey>,
     pub(crate) metrics: Metrics,
     pub(crate) players: Players,
+    pub(crate) selector: Selector,
     pub(crate) departures: Departures,
     /// Translated map blocks of all players.
     pub(crate) blocks: BlockCache,

@@ -64,8 +64,9 @@ pub struct ServerSpec {
     #[serde(default = "one", deserialize_with = "check::number::<_, _, 0, 100>")]
     #[cfg_attr(feature = "crd", schemars(range(max = 100)))]
     pub weight: u32,
-    /// Servers with the same pool give the same names to the same content; the name of the pool
-    /// marks content that conflicts with that of others. Without it, the server's own name.
+    /// Servers of one pool have the same content: it is fetched from any of them, and players can
+    /// enter all of them once it is known of one. Its name marks content that conflicts with that
+    /// of others. Without it, the server stands alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_pool: Option<Name>,
     /// Where players go, in this order, when the server is lost. At most 8.

@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
+use mesegate_resource::Target;
 use tokio::sync::oneshot;
-
-use crate::network::Server;
 
 /// What a player's task can be told to do. An order that is dropped unanswered was given to a
 /// player who has left.
@@ -22,7 +21,7 @@ pub enum Order {
 #[derive(Debug)]
 pub struct Move {
     /// Where to: the first of them that lets the player in.
-    pub servers: Vec<Server>,
+    pub targets: Vec<Target>,
     /// When the move is given up, and the player stays.
     pub deadline: Instant,
     /// Where the outcome goes.

@@ -1,85 +1,18 @@
 //! Files to a checked [`Network`].
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
+use mesegate_resource::{
+    API_VERSION, BanSpec, Document, GroupSpec, Header, Kind, Metadata, ProxySpec, ServerSpec,
+};
 use serde::de::DeserializeOwned;
 
-use super::model::{API_VERSION, Document, Header, Name, ProxySpec, ServerSpec};
-use crate::network::{Network, Server};
+use super::assemble::{Read, assemble};
+use super::place::{Place, ResourceError};
+use crate::network::Network;
 
 /// Files above this are refused: a network of thousands of servers stays far below.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
-
-/// What is wrong with a set of documents, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct ResourceError {
-    /// The file.
-    pub file: PathBuf,
-    /// Line in the file, from 1; 0 when the file as a whole is meant.
-    pub line: usize,
-    /// Path of the field, such as `spec.endpoint.port`; empty when none is meant.
-    pub field: String,
-    /// What is wrong and what would be right.
-    pub what: String,
-}
-
-impl fmt::Display for ResourceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if self.line > 0 {
-            write!(f, ":{}", self.line)?;
-        }
-        if !self.field.is_empty() && self.field != "." {
-            write!(f, ": {}", self.field)?;
-        }
-        write!(f, ": {}", self.what)
-    }
-}
-
-/// Where a document stands.
-#[derive(Debug, Clone)]
-struct Place<'a> {
-    file: &'a Path,
-    text: &'a str,
-    /// First line of the document, from 1.
-    line: usize,
-}
-
-impl Place<'_> {
-    fn error(&self, line: usize, field: &str, what: impl Into<String>) -> ResourceError {
-        ResourceError {
-            file: self.file.to_owned(),
-            line,
-            field: field.to_owned(),
-            what: what.into(),
-        }
-    }
-
-    /// The line of the field itself: errors of a value's own check carry the line on which the
-    /// mapping around it begins.
-    fn line_of_field(&self, from: usize, path: &str) -> usize {
-        let name = path.rsplit('.').next().unwrap_or(path);
-        let name = name.split('[').next().unwrap_or(name);
-        let key = format!("{name}:");
-        let lines = self.text.lines().enumerate().skip(from.saturating_sub(1));
-        // The first line may be the separator that opens the document.
-        let mut lines = lines.take_while(|(i, text)| *i < from || !text.starts_with("---"));
-        lines.find(|(_, text)| text.contains(&key)).map_or(from, |(index, _)| index + 1)
-    }
-
-    /// The line of a field of the document, for errors found after reading.
-    fn line_of(&self, field: &str) -> usize {
-        self.line_of_field(self.line, field)
-    }
-}
-
-/// One document that was read, with its place.
-enum Read {
-    Server(Name, ServerSpec),
-    Proxy(Name, ProxySpec),
-}
 
 /// Reads a file, or every `*.yaml` and `*.yml` of a folder in the order of their names.
 ///
@@ -96,12 +29,7 @@ pub fn load(path: &Path) -> Result<Network, ResourceError> {
 
 /// All files with their text.
 pub(super) fn read_files(path: &Path) -> Result<Vec<(PathBuf, String)>, ResourceError> {
-    let whole = |file: &Path, what: String| ResourceError {
-        file: file.to_owned(),
-        line: 0,
-        field: String::new(),
-        what,
-    };
+    let whole = |file: &Path, what: String| ResourceError::whole(file, what);
     let mut names = Vec::new();
     if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(|e| whole(path, e.to_string()))?;
@@ -143,29 +71,50 @@ fn read_documents<'a>(
         let Some(header) = header else { continue };
         if header.api_version != API_VERSION {
             let what = format!("{:?} is not known; write {API_VERSION}", header.api_version);
-            return Err(place.error(place.line_of("apiVersion"), "apiVersion", what));
+            return Err(place.wrong("apiVersion", what));
         }
         // The second pass reads the same document with the fields of its kind: an enum tagged by
         // `kind` would buffer it and lose the lines.
         let again = serde_yaml::Deserializer::from_str(text).nth(index);
         let Some(again) = again else { continue };
         let read = match header.kind.as_str() {
-            "MinetestServer" => {
-                let doc: Document<ServerSpec> = parse(&place, again)?;
-                Read::Server(doc.metadata.name, doc.spec)
+            ServerSpec::KIND => {
+                let (metadata, spec) = document(&place, again)?;
+                Read::Server(metadata, Box::new(spec))
             }
-            "MinetestProxy" => {
-                let doc: Document<ProxySpec> = parse(&place, again)?;
-                Read::Proxy(doc.metadata.name, doc.spec)
+            GroupSpec::KIND => {
+                let (metadata, spec) = document(&place, again)?;
+                Read::Group(metadata, spec)
+            }
+            ProxySpec::KIND => {
+                let (metadata, spec) = document(&place, again)?;
+                Read::Proxy(metadata, spec)
+            }
+            BanSpec::KIND => {
+                let (metadata, spec) = document(&place, again)?;
+                Read::Ban(metadata, spec)
             }
             other => {
-                let what = format!("{other:?} is not known; write MinetestServer or MinetestProxy");
-                return Err(place.error(place.line_of("kind"), "kind", what));
+                let what = format!(
+                    "{other:?} is not known; write MinetestServer, MinetestServerGroup, \
+                     MinetestProxy or MinetestBan"
+                );
+                return Err(place.wrong("kind", what));
             }
         };
         docs.push((place, read));
     }
     Ok(())
+}
+
+/// A document of a kind, with the checks that concern several of its fields.
+fn document<S: Kind + DeserializeOwned>(
+    place: &Place<'_>,
+    raw: serde_yaml::Deserializer<'_>,
+) -> Result<(Metadata, S), ResourceError> {
+    let document: Document<S> = parse(place, raw)?;
+    document.spec.check().map_err(|fault| place.wrong(&fault.field, fault.what))?;
+    Ok((document.metadata, document.spec))
 }
 
 /// The line on which each document begins.
@@ -202,78 +151,11 @@ fn parse<T: DeserializeOwned>(
             _ => &text,
         };
         let text = text.split(" at line ").next().unwrap_or(text);
-        let line = place.line_of_field(line, &path);
+        // The error stands on the line of the field or of the mapping around it.
+        let last = path.rsplit('.').next().unwrap_or(&path);
+        let line = place.line_of_field(line, last);
         place.error(line, &path, text)
     })
-}
-
-fn assemble(path: &Path, docs: Vec<(Place<'_>, Read)>) -> Result<Network, ResourceError> {
-    let mut servers: BTreeMap<Name, (Place<'_>, ServerSpec)> = BTreeMap::new();
-    let mut order = Vec::new();
-    let mut proxy: Option<(Place<'_>, ProxySpec)> = None;
-    for (place, read) in docs {
-        match read {
-            Read::Server(name, spec) => {
-                if let Some((first, _)) = servers.get(&name) {
-                    let at = format!("{}:{}", first.file.display(), first.line);
-                    let what = format!("a MinetestServer {name} is already declared at {at}");
-                    return Err(place.error(place.line_of("name"), "metadata.name", what));
-                }
-                order.push(name.clone());
-                servers.insert(name, (place, spec));
-            }
-            Read::Proxy(name, spec) => {
-                if let Some((first, _)) = &proxy {
-                    let at = format!("{}:{}", first.file.display(), first.line);
-                    let what = format!(
-                        "{name} is the second MinetestProxy (the first is at {at}); keep one"
-                    );
-                    return Err(place.error(place.line_of("kind"), "kind", what));
-                }
-                proxy = Some((place, spec));
-            }
-        }
-    }
-    let Some((place, spec)) = proxy else {
-        return Err(ResourceError {
-            file: path.to_owned(),
-            line: 0,
-            field: String::new(),
-            what: "no MinetestProxy document; add one with spec.defaultTarget.server".into(),
-        });
-    };
-    let known = || {
-        let names: Vec<&str> = servers.keys().take(12).map(Name::as_str).collect();
-        if names.is_empty() {
-            "none is declared".into()
-        } else {
-            format!("known: {}", names.join(", "))
-        }
-    };
-    let target = &spec.default_target.server;
-    if !servers.contains_key(target) {
-        let what = format!("there is no MinetestServer {target}; {}", known());
-        return Err(place.error(place.line_of("defaultTarget"), "spec.defaultTarget.server", what));
-    }
-    for (name, (place, server)) in &servers {
-        for (index, fallback) in server.fallbacks.iter().enumerate() {
-            let field = format!("spec.fallbacks[{index}].server");
-            if fallback.server == *name {
-                let what = "a server cannot be its own fallback";
-                return Err(place.error(place.line_of("fallbacks"), &field, what));
-            }
-            if !servers.contains_key(&fallback.server) {
-                let what = format!("there is no MinetestServer {}; {}", fallback.server, known());
-                let line = place.line_of("fallbacks");
-                return Err(place.error(line, &field, what));
-            }
-        }
-    }
-    let servers = order.into_iter().filter_map(|name| {
-        let (_, spec) = servers.remove(&name)?;
-        Some(Server { name, spec })
-    });
-    Ok(Network::new(servers.collect(), spec))
 }
 
 #[cfg(test)]
@@ -310,6 +192,27 @@ metadata: { name: default }
 spec:
   defaultTarget: { server: lobby }
   passwordPolicy: { allowEmpty: false }
+---
+apiVersion: mesegate.dev/v1alpha1
+kind: MinetestServerGroup
+metadata: { name: games }
+spec:
+  selector: { matchLabels: { a: b } }
+  fallbacks: [ { group: all } ]
+---
+apiVersion: mesegate.dev/v1alpha1
+kind: MinetestServerGroup
+metadata: { name: all }
+spec:
+  selector:
+    matchExpressions: [ { key: a, operator: NotIn, values: [ c ] } ]
+  fallbacks:
+  - server: lobby
+---
+apiVersion: mesegate.dev/v1alpha1
+kind: MinetestBan
+metadata: { name: mallory }
+spec: { target: { name: Mallory }, reason: theft }
 ";
 
     #[test]
@@ -317,9 +220,18 @@ spec:
         let network = check(GOOD).unwrap();
         let names: Vec<&str> = network.servers().map(|s| s.name.as_str()).collect();
         assert_eq!(names, ["lobby", "arena"]);
-        assert_eq!(network.proxy.default_target.server.as_str(), "lobby");
+        assert_eq!(network.proxy.default_target.name().as_str(), "lobby");
         assert!(!network.proxy.password_policy.allow_empty);
-        assert_eq!(network.server("arena").unwrap().spec.endpoint.to_string(), "[::1]:30002");
+        let members = |group| -> Vec<&str> {
+            let group = network.group(group).unwrap();
+            network.members(group).map(|server| server.name.as_str()).collect()
+        };
+        assert_eq!((members("games"), members("all")), (vec!["arena"], vec!["lobby", "arena"]));
+        let from = "192.0.2.7".parse().unwrap();
+        let ban = network.banned("mallory", from).unwrap();
+        assert_eq!(ban.spec.reason.as_deref(), Some("theft"));
+        assert!(network.banned("malory", from).is_none());
+        assert_eq!(network.server("arena").unwrap().endpoint.to_string(), "[::1]:30002");
     }
 
     #[test]
@@ -354,6 +266,52 @@ spec:
                 "v1alpha1",
             ),
             (GOOD.replace("name: arena,", "name: lobby,"), 10, "metadata.name", "already"),
+            (GOOD.replace("{ name: games }", "{ name: arena }"), 26, "metadata.name", "also"),
+            (
+                GOOD.replace(
+                    "endpoint: { host: 127.0.0.1, port: 30001 }",
+                    "serviceRef: { name: a, port: b }",
+                ),
+                5,
+                "spec.serviceRef",
+                "controller",
+            ),
+            (
+                GOOD.replace("  - server: lobby", "  - server: games"),
+                38,
+                "spec.fallbacks[0].server",
+                "{ group: games }",
+            ),
+            (
+                GOOD.replace("  - server: lobby", "  - group: games"),
+                29,
+                "spec.fallbacks",
+                "games -> all -> games",
+            ),
+            (
+                GOOD.replace("{ group: all }", "{ group: games }"),
+                29,
+                "spec.fallbacks[0].group",
+                "its own",
+            ),
+            (
+                GOOD.replace("{ group: all }", "{ group: al }"),
+                29,
+                "spec.fallbacks[0].group",
+                "games",
+            ),
+            (
+                GOOD.replace("selector: { matchLabels: { a: b } }", "selector: {}"),
+                28,
+                "spec.selector",
+                "at least one label",
+            ),
+            (
+                GOOD.replace("operator: NotIn", "operator: Not"),
+                36,
+                "spec.selector.matchExpressions[0].operator",
+                "DoesNotExist",
+            ),
         ];
         for (text, line, field, remedy) in cases {
             let error = check(&text).unwrap_err();

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::load::{ResourceError, load, read_files};
+use super::load::{load, read_files};
+use super::place::ResourceError;
 use crate::network::Network;
 
 /// How often the files are looked at. Polling works on every file system and mount, where change

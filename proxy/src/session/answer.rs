@@ -1,9 +1,11 @@
 //! What the proxy answers to chat commands.
 
+use mesegate_resource::ServerState;
+
 use super::command::Command;
 use super::play::{End, Player};
 
-/// Servers named in one answer; the rest is counted.
+/// Servers, and groups, named in one answer; the rest is counted.
 const LISTED: usize = 40;
 
 impl Player {
@@ -13,7 +15,7 @@ impl Player {
         let prefix = &network.proxy.command_prefix;
         match command {
             Command::Server(Some(name)) => match network.find(&name) {
-                Some(server) => self.wish(server),
+                Some(found) => self.wish(found),
                 None => self.tell(&format!(
                     "There is no server {}. {prefix}servers lists them.",
                     name.chars().take(63).collect::<String>()
@@ -24,21 +26,31 @@ impl Player {
                 self.tell(&format!("You are on {here}. {prefix}server NAME takes you elsewhere."))
             }
             Command::Servers => {
-                let names: Vec<&str> = network.servers().map(|s| s.name.as_str()).collect();
-                let (listed, rest) = names.split_at(names.len().min(LISTED));
-                let more = match rest.len() {
-                    0 => String::new(),
-                    more => format!(" and {more} more"),
-                };
-                self.tell(&format!("Servers: {}{more}", listed.join(", ")))
+                let servers = network.servers();
+                let open = servers.filter(|s| s.spec.state == ServerState::Active);
+                let servers = list(open.map(|s| s.name.as_str()));
+                match list(network.groups().map(|g| g.name.as_str())) {
+                    groups if groups.is_empty() => self.tell(&format!("Servers: {servers}")),
+                    groups => self.tell(&format!("Servers: {servers}. Groups: {groups}")),
+                }
             }
             Command::Help => self.tell(&format!(
-                "{prefix}server NAME: go to a server. {prefix}servers: list them. \
+                "{prefix}server NAME: go to a server or one of a group. {prefix}servers: list them. \
                  {prefix}help: this text."
             )),
             Command::Unknown(word) => {
                 self.tell(&format!("There is no command {prefix}{word}. {prefix}help lists them."))
             }
         }
+    }
+}
+
+/// The first names, and how many there are beside them.
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    let (listed, rest) = names.split_at(names.len().min(LISTED));
+    match rest.len() {
+        0 => listed.join(", "),
+        more => format!("{} and {more} more", listed.join(", ")),
     }
 }

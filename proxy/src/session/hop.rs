@@ -11,6 +11,7 @@ use std::time::Instant;
 use mesegate_protocol::play::channel;
 use mesegate_protocol::translate::Translator;
 use mesegate_protocol::{split_command, to_client};
+use mesegate_resource::Target;
 
 use super::denial::Denial;
 use super::gate::Gate;
@@ -18,20 +19,26 @@ use super::play::{End, Journey, Player, Purpose, World, client_failed};
 use super::reconnect::{self, Reconnect};
 use super::traffic::Traffic;
 use super::travel::{Arrival, Outcome, Refusal, Refused, travel_to_any};
-use crate::network::Server;
+use crate::network::Found;
 use crate::players::Moved;
+use crate::selection::Route;
 
 impl Player {
-    /// Begins to enter one of `servers`, the first that lets the player in.
-    pub(super) fn set_out(&mut self, purpose: Purpose, servers: Vec<Server>) {
+    /// Begins to enter one of `targets`, the first that lets the player in.
+    pub(super) fn set_out(&mut self, purpose: Purpose, targets: Vec<Target>) {
         let shared = Arc::clone(&self.shared);
         let who = self.who.clone();
         let join = matches!(purpose, Purpose::Join { .. });
         let returns = matches!(purpose, Purpose::Join { returning: Some(_) });
+        let leaving = match &purpose {
+            Purpose::Fallback { lost } => Some(lost.clone()),
+            _ => self.world.as_ref().map(|world| world.server.clone()),
+        };
         let end = async move {
             // Who logs in anew for a server's new content is not asked to do that again.
             let enough = |refusal: &Refusal| join && !returns && refusal.needs_reconnect();
-            let outcome = travel_to_any(&shared, &who, servers, enough).await;
+            let route = Route::new(&shared, &who.name, leaving.as_deref(), targets);
+            let outcome = travel_to_any(&shared, &who, route, enough).await;
             if returns {
                 reconnect::forget(&shared, &who.name).await;
             }
@@ -40,16 +47,19 @@ impl Player {
         self.journey = Some(Journey { purpose, started: Instant::now(), end: Box::pin(end) });
     }
 
-    /// The player asks for another server.
-    pub(super) fn wish(&mut self, server: &Server) -> Result<(), End> {
+    /// The player asks for another server, or for one of a group.
+    pub(super) fn wish(&mut self, wanted: Found<'_>) -> Result<(), End> {
         if self.journey.is_some() {
             return self.tell("You are already on the way to another server.");
         }
-        if self.world.as_ref().is_some_and(|w| w.server == server.name.as_str()) {
-            return self.tell(&format!("You are on {} already.", server.title()));
+        let target = wanted.target();
+        let network = self.shared.network.load_full();
+        let here = self.world.as_ref().filter(|w| network.includes(&target, &w.server));
+        if let Some(here) = here.map(|world| world.title.clone()) {
+            return self.tell(&format!("You are on {here} already."));
         }
-        self.tell(&format!("Going to {} …", server.title()))?;
-        self.set_out(Purpose::Wish { server: server.name.to_string() }, vec![server.clone()]);
+        self.tell(&format!("Going to {} …", wanted.title()))?;
+        self.set_out(Purpose::Wish { server: wanted.name().to_string() }, vec![target]);
         Ok(())
     }
 
@@ -146,14 +156,14 @@ impl Player {
             return Ok(());
         }
         let network = self.shared.network.load_full();
-        let ways: Vec<Server> = network.ways_out(&lost).into_iter().cloned().collect();
-        if ways.is_empty() {
+        let ways = network.ways_out(&lost);
+        let Some(first) = ways.first().and_then(|target| network.target(target)) else {
             return Err(End::Deny(self.nowhere(&Refusal::Nowhere)));
-        }
+        };
         self.tell(&format!(
             "{} was lost. Going to {} …",
             world_title(&network, &lost),
-            ways[0].title()
+            first.title()
         ))?;
         self.set_out(Purpose::Fallback { lost }, ways);
         Ok(())
@@ -204,7 +214,7 @@ impl Player {
         self.objects.enter_backend();
         self.pushes.forget();
         self.gate = Gate::Waiting(Instant::now());
-        let Arrival { server, title, entered, translation } = arrival;
+        let Arrival { server, title, seat, entered, translation } = arrival;
         self.place.on(&server);
         let metrics = &self.shared.metrics;
         metrics.sessions.with_label_values(&[server.as_str(), "active"]).inc();
@@ -219,6 +229,7 @@ impl Player {
             server,
             title,
             translation,
+            _seat: seat,
         });
         self.moving_since = Some(journey.started);
         self.send_world(1, true, self.ready.clone());

@@ -99,12 +99,15 @@ impl<'a> Attempt<'a> {
         let offer = self.until(AwaitInit::new(ceiling), AwaitInit::on_message).await?;
         self.name.clone_from(&offer.visitor().name);
         self.version = offer.visitor().version;
+        self.not_banned()?;
         self.vacancy()?;
         let (state, mechanisms) = self.authenticate(offer).await?;
         let limit = self.shared.network.load().proxy.limits.players;
         let address = self.link.remote_addr().ip();
         let place = self.shared.players.enter(&self.name, address, self.version.0, limit);
         let mut place = place.map_err(|t| self.taken(t))?;
+        // A ban that came since the first look went out to those who were in the list then.
+        self.not_banned()?;
         let (playing, catalogue, returning) = tokio::select! {
             denial = sent_away(&mut place) => return Err(denial.into()),
             loaded = self.prepare(state) => loaded?,
@@ -123,6 +126,14 @@ impl<'a> Attempt<'a> {
         let returning = reconnect::remembered(self.shared, &self.name).await;
         let (playing, catalogue) = self.load(state, returning.as_deref()).await?;
         Ok((playing, catalogue, returning))
+    }
+
+    fn not_banned(&self) -> Result<(), Denial> {
+        let network = self.shared.network.load();
+        match network.banned(&self.name, self.link.remote_addr().ip()) {
+            None => Ok(()),
+            Some(ban) => Err(Denial::text("banned", ban.text())),
+        }
     }
 
     fn vacancy(&self) -> Result<(), Failure> {

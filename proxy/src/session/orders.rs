@@ -37,20 +37,21 @@ impl Player {
         while self.journey.is_none()
             && let Some(order) = self.waiting_moves.pop_front()
         {
+            let network = self.shared.network.load_full();
             let here = self.world.as_ref().map(|w| w.server.as_str());
-            let there = order.servers.iter().find(|s| Some(s.name.as_str()) == here);
-            if let Some(there) = there {
-                let before = Moved::Before(there.name.to_string());
+            let there = |here: &&str| order.targets.iter().any(|it| network.includes(it, here));
+            if let Some(here) = here.filter(there) {
+                let before = Moved::Before(here.to_owned());
                 answer(order, Ok(before));
                 continue;
             }
-            let Some(first) = order.servers.first() else {
+            let Some(first) = order.targets.iter().find_map(|it| network.target(it)) else {
                 answer(order, Err(not_moved(&Refusal::Nowhere)));
                 continue;
             };
             self.tell(&format!("You are taken to {} …", first.title()))?;
-            let server = first.name.to_string();
-            self.set_out(Purpose::Order { server }, order.servers.clone());
+            let server = first.name().to_string();
+            self.set_out(Purpose::Order { server }, order.targets.clone());
             self.ordered = Some(order);
         }
         Ok(())

@@ -29,6 +29,7 @@ use super::traffic::Traffic;
 use super::travel::{Outcome, Traveller};
 use crate::losses::LossNotice;
 use crate::players::{Move, Order, Place};
+use crate::selection::Seat;
 use crate::shared::{Shared, unix_now};
 
 /// While more bytes than this wait for the client, nothing more is taken from the backend, whose
@@ -79,6 +80,8 @@ pub(super) struct Player {
 pub(super) struct World {
     pub(super) server: String,
     pub(super) title: String,
+    /// The player counts there for as long as this is held.
+    pub(super) _seat: Seat,
     pub(super) link: Link,
     /// What the client knows its names and ids as.
     pub(super) translation: Arc<Translation>,

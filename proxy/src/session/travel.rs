@@ -8,7 +8,8 @@ use mesegate_backend::{Address, Dial, EnterError, Entered};
 use mesegate_content::{AdmitError, Catalogue};
 use mesegate_protocol::{ProtocolVersion, Translation};
 
-use crate::network::Server;
+use crate::network::{Found, Server};
+use crate::selection::{Closed, Route, Seat, Step};
 use crate::shared::{Shared, credentials};
 
 /// How long one backend has to let a player in, definitions included.
@@ -27,6 +28,8 @@ pub(super) struct Traveller {
 pub(super) struct Arrival {
     pub(super) server: String,
     pub(super) title: String,
+    /// Held for as long as the player is there.
+    pub(super) seat: Seat,
     pub(super) entered: Entered,
     pub(super) translation: Arc<Translation>,
 }
@@ -54,6 +57,9 @@ pub(super) enum Refusal {
     /// The client holds more than was kept account of, so that it cannot be freed of it.
     #[error("your game holds more of this world than can be taken back")]
     Overflow,
+    /// It was not even tried.
+    #[error("{0}")]
+    Closed(#[from] Closed),
     /// There is nowhere to go.
     #[error("no server is left to go to")]
     Nowhere,
@@ -87,15 +93,21 @@ impl Refusal {
             Self::Version { .. } => "version_mismatch",
             Self::SetAside(_) => "content_unusable",
             Self::Overflow => "client_state_overflow",
+            Self::Closed(closed) => closed.reason(),
             Self::Nowhere => "nowhere",
         }
     }
 }
 
 /// Logs the traveller in to `server`.
-async fn travel(shared: &Shared, who: &Traveller, server: &Server) -> Result<Arrival, Refusal> {
+async fn travel(
+    shared: &Shared,
+    who: &Traveller,
+    server: &Server,
+    seat: Seat,
+) -> Result<Arrival, Refusal> {
     let name = server.name.as_str();
-    let endpoint = &server.spec.endpoint;
+    let endpoint = &server.endpoint;
     let address = Address::new(&endpoint.host, endpoint.port);
     let dial = Dial {
         max_version: who.version,
@@ -120,7 +132,7 @@ async fn travel(shared: &Shared, who: &Traveller, server: &Server) -> Result<Arr
         _ => error.into(),
     })?;
     let (server, title) = (name.to_owned(), server.title().to_owned());
-    Ok(Arrival { server, title, entered, translation })
+    Ok(Arrival { server, title, seat, entered, translation })
 }
 
 /// Why no client is given a server's content, if that is so.
@@ -130,7 +142,7 @@ fn set_aside(shared: &Shared, server: &str) -> Option<String> {
     Some(out.reason.clone())
 }
 
-/// A server that was not entered.
+/// A server that was not entered, or a group none of whose servers takes the player.
 pub(super) struct Refused {
     pub(super) server: String,
     pub(super) title: String,
@@ -142,34 +154,46 @@ pub(super) struct Refused {
 pub(super) struct Outcome {
     /// Where, if anywhere.
     pub(super) arrival: Option<Arrival>,
-    /// Servers that were tried before, in that order.
+    /// What was tried before, in that order.
     pub(super) refused: Vec<Refused>,
 }
 
-/// Tries one server after the other, and no further one once `enough` holds of a refusal.
-/// Refusals are logged.
+/// Tries one server of a route after the other, and no further one once `enough` holds of a
+/// refusal. Refusals are logged.
 pub(super) async fn travel_to_any(
     shared: &Shared,
     who: &Traveller,
-    servers: Vec<Server>,
+    mut route: Route<'_>,
     enough: impl Fn(&Refusal) -> bool,
 ) -> Outcome {
     let mut outcome = Outcome::default();
-    for server in servers {
-        match travel(shared, who, &server).await {
-            Ok(arrival) => {
-                outcome.arrival = Some(arrival);
-                break;
-            }
-            Err(refusal) => {
-                report(&who.name, &server, &refusal);
-                let enough = enough(&refusal);
-                let (name, title) = (server.name.to_string(), server.title().to_owned());
-                outcome.refused.push(Refused { server: name, title, refusal });
-                if enough {
+    loop {
+        let refused = match route.next().await {
+            Step::Try(server, seat) => match travel(shared, who, &server, seat).await {
+                Ok(arrival) => {
+                    outcome.arrival = Some(arrival);
                     break;
                 }
+                Err(refusal) => {
+                    report(&who.name, &server, &refusal);
+                    let (name, title) = (server.name.to_string(), server.title().to_owned());
+                    Refused { server: name, title, refusal }
+                }
+            },
+            Step::Closed(target, closed) => {
+                let reason = closed.reason();
+                tracing::info!(player = who.name, %target, reason, "a player was not let in");
+                let name = target.name().to_string();
+                let network = shared.network.load();
+                let title = network.target(&target).map_or(&*name, Found::title).to_owned();
+                Refused { server: name, title, refusal: closed.into() }
             }
+            Step::End => break,
+        };
+        let enough = enough(&refused.refusal);
+        outcome.refused.push(refused);
+        if enough {
+            break;
         }
     }
     outcome
@@ -180,7 +204,7 @@ fn report(player: &str, server: &Server, refusal: &Refusal) {
     tracing::warn!(
         player,
         server = %server.name,
-        endpoint = %server.spec.endpoint,
+        endpoint = %server.endpoint,
         reason = refusal.reason(),
         "a player could not enter the server: {refusal}"
     );

@@ -6,7 +6,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bans;
 mod commands;
+mod groups;
 mod hops;
 mod login;
 mod lost_servers;

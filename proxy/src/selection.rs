@@ -1,0 +1,196 @@
+//! Which server takes a player: the strategies of groups, and what keeps players out of servers.
+//!
+//! Every player on a server, and every one on the way to it, holds a [`Seat`] there. So players
+//! who come at the same moment are spread, and a full server stays at its limit.
+
+mod candidates;
+mod route;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use mesegate_resource::{Name, ServerState};
+
+use crate::network::{Group, Network, Server};
+use candidates::Candidates;
+pub(crate) use route::{Route, Step};
+
+/// Why a server or group lets a player not even try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Closed {
+    /// Its state is Drain.
+    #[error("nobody is let in there any more")]
+    Draining,
+    /// Its state is Disabled.
+    #[error("it is out of service")]
+    Disabled,
+    /// As many players as `maxPlayers` says are there or on the way.
+    #[error("the server is full")]
+    Full,
+    /// The player's account lacks the privilege.
+    #[error("you may not go there")]
+    Forbidden,
+    /// No server of the group can take the player.
+    #[error("none of its servers can take you now")]
+    NoMember,
+    /// More players than the group's `joinRate` can take soon are before this one.
+    #[error("too many players are on the way there")]
+    Crowded,
+    /// It has gone from the documents.
+    #[error("there is no such server any more")]
+    Gone,
+}
+
+impl Closed {
+    /// One name for logs, metrics and the admin interface.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::Disabled => "disabled",
+            Self::Full => "full",
+            Self::Forbidden => "forbidden",
+            Self::NoMember => "no_member",
+            Self::Crowded => "crowded",
+            Self::Gone => "unknown_server",
+        }
+    }
+}
+
+/// Seats of all servers and turns of all groups. Cloning shares them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Selector {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Seats taken on each server; those without any are not in it.
+    seats: HashMap<Name, u32>,
+    turns: HashMap<Name, Turns>,
+}
+
+/// What a group remembers.
+#[derive(Debug, Default)]
+struct Turns {
+    /// When the next player may be let in.
+    next: Option<Instant>,
+    /// The member that was chosen last, for RoundRobin.
+    last: Option<Name>,
+}
+
+/// A place on a server, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    server: Name,
+    selector: Selector,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut state = self.selector.lock();
+        if let Some(seats) = state.seats.get_mut(&self.server) {
+            *seats -= 1;
+            if *seats == 0 {
+                state.seats.remove(&self.server);
+            }
+        }
+    }
+}
+
+impl Selector {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A seat on one server.
+    fn seat(&self, server: &Server) -> Result<Seat, Closed> {
+        let mut state = self.lock();
+        state.open(server)?;
+        Ok(self.take(&mut state, server))
+    }
+
+    /// A seat on a member of a group, chosen by its strategy among those that `wanted` holds for.
+    fn seat_in<'a>(
+        &self,
+        network: &'a Network,
+        group: &Group,
+        wanted: impl Fn(&Server) -> bool,
+    ) -> Option<(&'a Server, Seat)> {
+        let mut state = self.lock();
+        let last = state.turns.get(&group.name).and_then(|turns| turns.last.clone());
+        let mut candidates = Candidates::default();
+        let mut passed = false;
+        for server in network.members(group) {
+            if state.open(server).is_ok() && wanted(server) {
+                if passed && candidates.next.is_none() {
+                    candidates.next = Some(candidates.servers.len());
+                }
+                candidates.servers.push(server);
+                candidates.players.push(state.count(server));
+            }
+            passed |= last.as_ref() == Some(&server.name);
+        }
+        let server = candidates.pick(group.spec.strategy)?;
+        state.turns.entry(group.name.clone()).or_default().last = Some(server.name.clone());
+        let seat = self.take(&mut state, server);
+        Some((server, seat))
+    }
+
+    /// Whether a group has a member that `wanted` holds for and that lets anybody in.
+    fn has_member(
+        &self,
+        network: &Network,
+        group: &Group,
+        wanted: impl Fn(&Server) -> bool,
+    ) -> bool {
+        let state = self.lock();
+        network.members(group).any(|server| state.open(server).is_ok() && wanted(server))
+    }
+
+    fn take(&self, state: &mut State, server: &Server) -> Seat {
+        *state.seats.entry(server.name.clone()).or_default() += 1;
+        Seat { server: server.name.clone(), selector: self.clone() }
+    }
+
+    /// A turn in a group with a join rate: how long the player has to wait for it. `None` if that
+    /// is longer than `most`; then no turn is taken.
+    fn turn(&self, group: &Group, now: Instant, most: Duration) -> Option<Duration> {
+        let Some(rate) = group.spec.join_rate else { return Some(Duration::ZERO) };
+        let mut state = self.lock();
+        let turns = state.turns.entry(group.name.clone()).or_default();
+        let turn = turns.next.map_or(now, |next| next.max(now));
+        let wait = turn.duration_since(now);
+        if wait > most {
+            return None;
+        }
+        turns.next = Some(turn + Duration::from_secs(1) / rate.max(1));
+        Some(wait)
+    }
+
+    /// Forgets groups that are no more.
+    pub(crate) fn retain(&self, network: &Network) {
+        self.lock().turns.retain(|name, _| network.group(name.as_str()).is_some());
+    }
+}
+
+impl State {
+    fn count(&self, server: &Server) -> u32 {
+        self.seats.get(&server.name).copied().unwrap_or(0)
+    }
+
+    /// Whether a server lets anybody in.
+    fn open(&self, server: &Server) -> Result<(), Closed> {
+        match server.spec.state {
+            ServerState::Drain => Err(Closed::Draining),
+            ServerState::Disabled => Err(Closed::Disabled),
+            ServerState::Active => match server.spec.max_players {
+                Some(most) if self.count(server) >= most => Err(Closed::Full),
+                _ => Ok(()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
