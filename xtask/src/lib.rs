@@ -22,6 +22,7 @@ pub mod client;
 pub mod engine;
 mod error;
 pub mod image;
+pub mod kube;
 pub mod lab;
 pub mod paths;
 pub mod ports;

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use xtask::engine::{Server, ServerSpec};
+use xtask::kube::Programs;
 use xtask::lab::{Generation, Lab};
 use xtask::{Error, Result, paths, run, tools};
 
@@ -22,12 +23,13 @@ struct Stage {
     run: fn(&mut Count) -> Result<()>,
 }
 
-const STAGES: [Stage; 6] = [
+const STAGES: [Stage; 7] = [
     Stage { name: "fmt", what: "the code is formatted", run: fmt },
     Stage { name: "clippy", what: "no warnings from the compiler and clippy", run: clippy },
     Stage { name: "deny", what: "licences, sources and duplicates of dependencies", run: deny },
     Stage { name: "unit", what: "tests that need nothing but this machine", run: unit },
     Stage { name: "load", what: "a small run of the load generator", run: load },
+    Stage { name: "kube", what: "tests with a real Kubernetes API server", run: kube },
     Stage { name: "engines", what: "tests with real Luanti servers and clients", run: engines },
 ];
 
@@ -126,6 +128,17 @@ fn load(count: &mut Count) -> Result<()> {
     let mut command = Command::new(folder.join("mesegate-bench"));
     command.arg("--proxy").arg(folder.join("mesegate-proxy")).arg("--quick");
     Step::new("load", command).check(count)
+}
+
+fn kube(count: &mut Count) -> Result<()> {
+    if std::env::var_os("MESEGATE_TEST_KUBECONFIG").is_none() {
+        // Here, so that its progress is seen.
+        Programs::ensure()?;
+    }
+    // Each has an API server of its own.
+    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    command.args(["--test", "kube", "--", "--ignored", "--test-threads=1", "--nocapture"]);
+    Step::new("kube", command).tests(count)
 }
 
 fn engines(count: &mut Count) -> Result<()> {
