@@ -268,6 +268,10 @@ impl FakeServer {
         let _ = tokio::time::timeout(FAREWELL, waiting).await;
         self.stop.send_replace(true);
         let _ = tokio::time::timeout(PATIENCE, &mut self.task).await;
+        // Last, because the goodbyes go through it; then the port is free again.
+        if let Some(front) = self.front.take() {
+            front.stop().await;
+        }
     }
 
     /// Stops without a word, like a killed process: the socket is closed, nothing is sent, and
