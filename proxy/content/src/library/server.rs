@@ -87,7 +87,7 @@ impl Server {
 
     /// Takes over what is known of the content of its pool.
     pub(super) fn join(&mut self, mate: &Self) {
-        self.content = mate.content.clone();
+        self.content.clone_from(&mate.content);
         self.last_fetch = mate.last_fetch;
     }
 

@@ -142,7 +142,9 @@ fn excess(by_users: &ByUsers, without: &Users, limits: &Limits) -> f64 {
 fn smallest_set(by_users: &ByUsers, parts: usize, limits: &Limits) -> Vec<usize> {
     let fits = |set: &[usize]| {
         let mut users = Users::default();
-        set.iter().for_each(|part| users.insert(*part));
+        for part in set {
+            users.insert(*part);
+        }
         excess(by_users, &users, limits) == 0.0
     };
     let mut tried = 0;
@@ -206,7 +208,9 @@ mod tests {
     fn nodes(counts: &[(&[usize], usize)]) -> ByUsers {
         let entry = |(parts, count): &(&[usize], usize)| {
             let mut users = Users::default();
-            parts.iter().for_each(|part| users.insert(*part));
+            for part in *parts {
+                users.insert(*part);
+            }
             (users, [*count, 0, 0, 0, 0, 0])
         };
         counts.iter().map(entry).collect()

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
+use mesegate_protocol::NameMap;
+
 use super::*;
 use crate::testing::{Look, item as item_of};
 
@@ -141,7 +143,7 @@ impl Client {
             let shape = shape::of_node(&own.name, &own.features, names).unwrap();
             assert_eq!(
                 shape,
-                shape::of_node(&own.name, &node.features, &Default::default()).unwrap()
+                shape::of_node(&own.name, &node.features, &NameMap::default()).unwrap()
             );
             let defined = |id: &u16| own_nodes.iter().any(|node| node.id == *id);
             let wanted: HashSet<u16> = shape::connects_of(&own.features)

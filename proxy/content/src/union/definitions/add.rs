@@ -48,6 +48,9 @@ pub(crate) struct Added {
     pub(crate) adds_items: bool,
 }
 
+/// A node's and an item's definition, as far as they are news.
+type Shapes = (Option<Bytes>, Option<Bytes>);
+
 /// An alias, its target for clients, and its name for them.
 struct NewAlias {
     name: Bytes,
@@ -115,7 +118,7 @@ impl Definitions {
         part: usize,
         first: bool,
         own: &[Own],
-        shapes: Vec<(Option<Bytes>, Option<Bytes>)>,
+        shapes: Vec<Shapes>,
         names: &NameMap,
     ) -> (HashMap<u16, u16>, bool, bool) {
         let keep = first || self.keeps_ids(own);
@@ -333,7 +336,7 @@ impl Comparison<'_> {
     }
 
     /// Node and item of every definition with clients' names, as far as they are needed.
-    fn shapes(&self, names: &NameMap) -> Result<Vec<(Option<Bytes>, Option<Bytes>)>, Unusable> {
+    fn shapes(&self, names: &NameMap) -> Result<Vec<Shapes>, Unusable> {
         let shapes = self.own.iter().map(|own| {
             let shared = own.choice().map(|at| &self.known.list[at]);
             let node = own.node.as_ref().filter(|_| shared.is_none());
