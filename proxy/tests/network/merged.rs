@@ -270,7 +270,7 @@ async fn the_program_shows_what_clients_are_given_and_why() {
         let table = content(&[]);
         let table = String::from_utf8(table.stdout).unwrap();
         for part in [
-            "node `testkit:stone` is `arena_testkit:stone` for clients: tiles differs from `lobby`",
+            "node `testkit:stone` is `arena_testkit:stone` for clients: differs from `lobby` in tiles",
             "media `testkit_stone.png` is `arena_testkit_stone.png` for clients",
         ] {
             assert!(table.contains(part), "{table}");

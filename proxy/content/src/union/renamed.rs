@@ -77,7 +77,7 @@ impl Conflict {
     /// In words; `other` is the name of the part that the name belongs to.
     pub(crate) fn reason(&self, other: &str) -> String {
         match self.why {
-            Why::Field(field) => format!("{field} differs from `{other}`"),
+            Why::Field(field) => format!("differs from `{other}` in {field}"),
             Why::Taken => format!("the name is something else in `{other}`"),
             Why::Content => format!("other content than in `{other}`"),
             Why::ClientsOwn => "servers without this file mean the client's own".to_owned(),

@@ -141,9 +141,9 @@ fn a_definition_that_differs_gets_a_name_and_what_refers_to_it_too() {
     assert_eq!(
         reasons(&union, 1),
         [
-            "node lava: light differs from `one`",
-            "node source: liquid_alternative_flowing differs from `one`",
-            "alias hot: target differs from `one`",
+            "node lava: differs from `one` in light",
+            "node source: differs from `one` in liquid_alternative_flowing",
+            "alias hot: differs from `one` in target",
         ]
     );
 }
@@ -157,7 +157,7 @@ fn an_item_that_differs_takes_its_node_along() {
     let union = join(&[make("one", "a.png"), make("two", "b.png")]);
     assert_eq!(table(&union), names(&[(0, "two_n"), (5, "n")]));
     assert_eq!(called(&union, 1, "tool"), "tool");
-    assert_eq!(reasons(&union, 1), ["node n: inventory_image differs from `one`"]);
+    assert_eq!(reasons(&union, 1), ["node n: differs from `one` in inventory_image"]);
 }
 
 #[test]
@@ -178,8 +178,8 @@ fn files_and_sounds_make_definitions_differ() {
         })
         .collect();
     assert_eq!(textures, [&b"x.png^[brighten"[..], b"two_x.png^[brighten", b"x.png^[brighten"]);
-    assert_eq!(reasons(&union, 1)[0], "node n: tiles differs from `one`");
-    assert_eq!(reasons(&union, 2)[0], "node n: sounds differs from `one`");
+    assert_eq!(reasons(&union, 1)[0], "node n: differs from `one` in tiles");
+    assert_eq!(reasons(&union, 2)[0], "node n: differs from `one` in sounds");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn what_only_others_have_makes_no_difference_to_what_a_node_connects_to() {
     for parts in [[&plain, &walled], [&walled, &plain]] {
         let union = join(&[part("one", parts[0].clone()), part("two", parts[1].clone())]);
         assert_eq!(table(&union), names(&[(0, "fence"), (1, "wall"), (2, "two_fence")]));
-        assert_eq!(reasons(&union, 1), ["node fence: connects_to differs from `one`"]);
+        assert_eq!(reasons(&union, 1), ["node fence: differs from `one` in connects_to"]);
     }
 }
 
@@ -244,7 +244,7 @@ fn a_hand_that_differs_becomes_an_item() {
     assert_eq!(items, [item("", ""), item("two_hand", "fist.png")]);
     let hands = [0, 1, 2].map(|at| union.parts[at].translation.names().hand().cloned());
     assert_eq!(hands, [None, Some(bytes("two_hand")), Some(bytes("two_hand"))]);
-    assert_eq!(reasons(&union, 1), ["hand : inventory_image differs from `one`"]);
+    assert_eq!(reasons(&union, 1), ["hand : differs from `one` in inventory_image"]);
 }
 
 #[test]
