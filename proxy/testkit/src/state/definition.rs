@@ -16,7 +16,8 @@ pub(super) struct Definition {
     pub(super) shape: String,
     /// Names of nodes and items, in order.
     pub(super) refs: Vec<String>,
-    /// Content ids that a node connects to, sorted.
+    /// Content ids that a node connects to, sorted. Not a part of the shape, because one definition
+    /// for several servers connects to the nodes of each.
     pub(super) connects: Vec<u16>,
 }
 
@@ -37,7 +38,7 @@ pub(super) fn node(features: &[u8], names: &Names) -> Result<Definition> {
     s.copy(4)?;
     s.texture()?;
     s.copy(2)?;
-    let count = s.u16()?;
+    let count = s.r.u16()?;
     let mut connects = (0..count).map(|_| s.r.u16()).collect::<Result<Vec<_>>>()?;
     connects.sort_unstable();
     connects.dedup();

@@ -62,12 +62,12 @@ pub(super) fn relate(
     let own_ids = ids(direct);
     let merged_ids = ids(through);
     loop {
+        let relation = Relation { candidates: &candidates, own_ids: &own_ids, ids: &merged_ids };
+        let backwards = backwards(&candidates);
         let mut next = Candidates::new();
         for (name, found) in &candidates {
             let thing = &own[*name];
-            let fits = |other: &&&str| {
-                refers_alike(thing, &merged[**other], &candidates, (&own_ids, &merged_ids))
-            };
+            let fits = |other: &&&str| relation.agrees(thing, &merged[**other], &backwards);
             next.insert(name, found.iter().filter(fits).copied().collect());
         }
         if next == candidates {
@@ -113,39 +113,60 @@ fn alike(a: &Thing, b: &Thing) -> bool {
         && a.alias.is_some() == b.alias.is_some()
 }
 
-/// Whether everything that `a` refers to is what `b` refers to.
-fn refers_alike(
-    a: &Thing,
-    b: &Thing,
-    candidates: &Candidates<'_>,
-    (own_ids, merged_ids): (&BTreeMap<u16, &str>, &BTreeMap<u16, &str>),
-) -> bool {
-    let same = |own: &str, other: &str| match candidates.get(own) {
-        Some(found) => found.contains(other) || own.is_empty() && other.is_empty(),
-        // Nothing of this name on the server: it must stay as it is.
-        None => own == other,
-    };
-    let pairs = [(&a.node, &b.node), (&a.item, &b.item)];
-    for (one, two) in pairs.into_iter().filter_map(|(a, b)| a.as_ref().zip(b.as_ref())) {
-        if one.refs.len() != two.refs.len() || one.connects.len() != two.connects.len() {
-            return false;
-        }
-        if !one.refs.iter().zip(&two.refs).all(|(own, other)| same(own, other)) {
-            return false;
-        }
-        let others: BTreeSet<&str> =
-            two.connects.iter().filter_map(|id| merged_ids.get(id).copied()).collect();
-        let connected = |id: &u16| {
-            own_ids.get(id).is_some_and(|own| others.iter().any(|other| same(own, other)))
-        };
-        // "air" has no definition of a node in the list, but an item's.
-        if !one.connects.iter().all(connected) {
-            return false;
+/// For every name of the proxy, the server's names that it can stand for.
+fn backwards<'a>(candidates: &Candidates<'a>) -> Candidates<'a> {
+    let mut backwards = Candidates::new();
+    for (name, found) in candidates {
+        for other in found {
+            backwards.entry(*other).or_default().insert(*name);
         }
     }
-    match (&a.alias, &b.alias) {
-        (Some(own), Some(other)) => same(own, other),
-        _ => true,
+    backwards
+}
+
+struct Relation<'a> {
+    candidates: &'a Candidates<'a>,
+    own_ids: &'a BTreeMap<u16, &'a str>,
+    ids: &'a BTreeMap<u16, &'a str>,
+}
+
+impl Relation<'_> {
+    fn same(&self, own: &str, other: &str) -> bool {
+        match self.candidates.get(own) {
+            Some(found) => found.contains(other) || own.is_empty() && other.is_empty(),
+            // Nothing of this name on the server: it must stay as it is.
+            None => own == other,
+        }
+    }
+
+    /// Whether everything that `a` refers to is what `b` refers to.
+    fn agrees(&self, a: &Thing, b: &Thing, backwards: &Candidates<'_>) -> bool {
+        let pairs = [(&a.node, &b.node), (&a.item, &b.item)];
+        let same =
+            pairs.into_iter().filter_map(|(a, b)| a.as_ref().zip(b.as_ref())).all(|(one, two)| {
+                one.refs.len() == two.refs.len()
+                    && one.refs.iter().zip(&two.refs).all(|(own, other)| self.same(own, other))
+                    && self.connects_alike(one, two, backwards)
+            });
+        same && match (&a.alias, &b.alias) {
+            (Some(own), Some(other)) => self.same(own, other),
+            _ => true,
+        }
+    }
+
+    /// Connects to the same nodes of this server, whatever other servers' nodes besides.
+    fn connects_alike(&self, a: &Definition, b: &Definition, backwards: &Candidates<'_>) -> bool {
+        let names = |ids: &[u16], of: &BTreeMap<u16, &str>| {
+            let known = ids.iter().filter_map(|id| of.get(id).map(|it| (*it).to_owned()));
+            known.collect::<BTreeSet<String>>()
+        };
+        let (own, others) = (names(&a.connects, self.own_ids), names(&b.connects, self.ids));
+        let missing = own.iter().any(|own| !others.iter().any(|other| self.same(own, other)));
+        let too_many = others.iter().any(|other| match backwards.get(other.as_str()) {
+            Some(stands_for) => !stands_for.iter().any(|name| own.contains(*name)),
+            None => false,
+        });
+        !missing && !too_many
     }
 }
 
