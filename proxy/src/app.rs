@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use mesegate_auth::{AccountError, BackendKey, BackendKeyError, SqliteAccounts};
@@ -19,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
+use crate::admin::{About, Admin, AdminError};
 use crate::base::Base;
 use crate::cli::Options;
 use crate::departures::Departures;
@@ -83,6 +85,9 @@ pub enum RunError {
     /// The runtime or its signal handlers.
     #[error("cannot start: {0}")]
     Start(#[from] std::io::Error),
+    /// The admin interface.
+    #[error("{0}")]
+    Admin(#[from] AdminError),
     /// The metrics.
     #[error("cannot register metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -103,6 +108,7 @@ pub fn run(options: Options) -> Result<(), RunError> {
 }
 
 async fn serve(options: Options) -> Result<(), RunError> {
+    let started = SystemTime::now();
     let http_addr = options.http_addr().map_err(RunError::Option)?;
     let media_addr = options.media_http_addr().map_err(RunError::Option)?;
     let network = resource::load(&options.resources)?;
@@ -110,6 +116,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     std::fs::create_dir_all(&options.data).map_err(data)?;
     let key = Arc::new(BackendKey::load_or_create(&options.data)?);
     let accounts = SqliteAccounts::open(&options.database_url()).await?;
+    let bans = accounts.bans().await?;
     let store = ContentStore::open(&options.data.join("content"))?;
     let metrics = Metrics::new()?;
     let budget = Budget::new(options.buffer_mb as usize * 1024 * 1024);
@@ -136,6 +143,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         }
         None => None,
     };
+    let admin = Admin::bind(&options.admin).await?;
     let settings = LibraryConfig {
         media_url: media_url.clone(),
         transport: Arc::clone(&backend_transport),
@@ -149,10 +157,12 @@ async fn serve(options: Options) -> Result<(), RunError> {
         base: Mutex::new(Base::new(Instant::now())),
         library,
         accounts,
+        bans,
         key,
         metrics,
         players: Players::default(),
         selector: Selector::default(),
+        draining: AtomicBool::new(false),
         departures: Departures::default(),
         blocks: BlockCache::new(options.block_cache_mb as usize * 1024 * 1024),
         losses: Losses::default(),
@@ -160,10 +170,14 @@ async fn serve(options: Options) -> Result<(), RunError> {
         stopping,
     });
     loaded(&shared);
+    let library = shared.library.clone();
+    let ready: http::Readiness = Arc::new(move || readiness(&library));
     if let Some(listener) = http {
-        let library = shared.library.clone();
-        let ready: http::Readiness = Arc::new(move || readiness(&library));
-        tokio::spawn(http::serve(listener, shared.metrics.clone(), ready));
+        tokio::spawn(http::serve(listener, shared.metrics.clone(), Arc::clone(&ready)));
+    }
+    if let Some(admin) = admin {
+        let about = About { name: options.admin.proxy_name(), started, ready };
+        tokio::spawn(admin.serve(Arc::clone(&shared), about));
     }
     if let (Some(listener), Some(url)) = (media_http, media_url) {
         tracing::info!(url, "clients can load media over HTTP");

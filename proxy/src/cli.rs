@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use mesegate_protocol::ProtocolVersion;
 
+use crate::admin::AdminOptions;
+
 /// One address for a network of Luanti servers.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "mesegate-proxy", version, about, max_term_width = 100)]
@@ -77,6 +79,10 @@ pub struct Options {
     #[arg(long, env = "MESEGATE_BLOCK_CACHE_MB", default_value_t = 64, value_name = "MB",
           value_parser = clap::value_parser!(u32).range(0..=65_536))]
     pub block_cache_mb: u32,
+
+    /// The admin interface.
+    #[command(flatten)]
+    pub admin: AdminOptions,
 }
 
 /// Shows what clients are given: what each server brings into the common content, what is shared,

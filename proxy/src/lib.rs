@@ -9,6 +9,7 @@
 //! One task owns one player, both legs included. What tasks share is immutable and swapped whole.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 mod app;
 mod base;
 pub mod cli;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use mesegate_resource::{
-    BanSpec, Endpoint, GroupSpec, Name, ProxySpec, ServerSpec, ServerState, Target,
+    BanSpec, BanTarget, Endpoint, GroupSpec, Name, ProxySpec, ServerSpec, ServerState, Target,
 };
 
 use crate::shared::unix_now;
@@ -67,6 +67,14 @@ pub struct Ban {
 }
 
 impl Ban {
+    /// One name of the kind, for metrics: `name` or `address`.
+    pub fn kind(&self) -> &'static str {
+        match self.spec.target {
+            BanTarget::Name(_) => "name",
+            BanTarget::Cidr(_) => "address",
+        }
+    }
+
     /// What the player reads.
     pub fn text(&self) -> String {
         let until = self.spec.expires_at.map_or_else(String::new, |end| format!(" until {end}"));

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mesegate_resource::{Name, ServerState};
+use tokio::sync::watch;
 
 use crate::network::{Group, Network, Server};
 use candidates::Candidates;
@@ -19,10 +20,10 @@ pub(crate) use route::{Route, Step};
 /// Why a server or group lets a player not even try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Closed {
-    /// Its state is Drain.
+    /// It is drained: its document says so, or an operator.
     #[error("nobody is let in there any more")]
     Draining,
-    /// Its state is Disabled.
+    /// It is disabled, likewise.
     #[error("it is out of service")]
     Disabled,
     /// As many players as `maxPlayers` says are there or on the way.
@@ -61,6 +62,7 @@ impl Closed {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Selector {
     state: Arc<Mutex<State>>,
+    changes: Arc<watch::Sender<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +70,8 @@ struct State {
     /// Seats taken on each server; those without any are not in it.
     seats: HashMap<Name, u32>,
     turns: HashMap<Name, Turns>,
+    /// What operators have set instead of what the documents say. Forgotten when the process ends.
+    set: HashMap<Name, ServerState>,
 }
 
 /// What a group remembers.
@@ -168,9 +172,34 @@ impl Selector {
         Some(wait)
     }
 
-    /// Forgets groups that are no more.
+    /// Forgets groups and servers that are no more.
     pub(crate) fn retain(&self, network: &Network) {
-        self.lock().turns.retain(|name, _| network.group(name.as_str()).is_some());
+        let mut state = self.lock();
+        state.turns.retain(|name, _| network.group(name.as_str()).is_some());
+        state.set.retain(|name, _| network.server(name.as_str()).is_some());
+        drop(state);
+        self.changes.send_replace(());
+    }
+
+    /// An operator sets a server's state, whatever its document says.
+    pub(crate) fn set_state(&self, server: &Name, to: ServerState) {
+        self.lock().set.insert(server.clone(), to);
+        self.changes.send_replace(());
+    }
+
+    /// The state of a server that is in force.
+    pub(crate) fn state(&self, server: &Server) -> ServerState {
+        self.lock().state(server)
+    }
+
+    /// Why a server lets nobody in now, if so.
+    pub(crate) fn closed(&self, server: &Server) -> Option<Closed> {
+        self.lock().open(server).err()
+    }
+
+    /// Tells that operators have set something, or documents were read.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 }
 
@@ -179,9 +208,13 @@ impl State {
         self.seats.get(&server.name).copied().unwrap_or(0)
     }
 
+    fn state(&self, server: &Server) -> ServerState {
+        self.set.get(&server.name).copied().unwrap_or(server.spec.state)
+    }
+
     /// Whether a server lets anybody in.
     fn open(&self, server: &Server) -> Result<(), Closed> {
-        match server.spec.state {
+        match self.state(server) {
             ServerState::Drain => Err(Closed::Draining),
             ServerState::Disabled => Err(Closed::Disabled),
             ServerState::Active => match server.spec.max_players {

@@ -1,10 +1,11 @@
 //! What all sessions share.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use mesegate_auth::{BackendKey, SqliteAccounts};
+use mesegate_auth::{BackendKey, Bans, SqliteAccounts};
 use mesegate_backend::Credentials;
 use mesegate_content::Library;
 use mesegate_protocol::map::BlockCache;
@@ -28,10 +29,13 @@ pub(crate) struct Shared {
     pub(crate) base: Mutex<Base>,
     pub(crate) library: Library,
     pub(crate) accounts: SqliteAccounts,
+    pub(crate) bans: Bans,
     pub(crate) key: Arc<BackendKey>,
     pub(crate) metrics: Metrics,
     pub(crate) players: Players,
     pub(crate) selector: Selector,
+    /// True while an operator keeps new players out.
+    pub(crate) draining: AtomicBool,
     pub(crate) departures: Departures,
     /// Translated map blocks of all players.
     pub(crate) blocks: BlockCache,
@@ -40,6 +44,14 @@ pub(crate) struct Shared {
     pub(crate) backend_transport: Arc<Config>,
     /// True from the moment the process was asked to stop.
     pub(crate) stopping: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Waits until the process was asked to stop.
+    pub(crate) async fn stopped(&self) {
+        // It can only fail when the process is ending.
+        let _ = self.stopping.clone().wait_for(|stop| *stop).await;
+    }
 }
 
 /// Now, in Unix seconds.

@@ -1,6 +1,7 @@
 //! From a stranger to a player: name, password, definitions, media, ready.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use super::denial::Denial;
 use super::media::MediaQueue;
 use super::orders::sent_away;
 use super::reconnect;
+use crate::banned;
 use crate::players::{Place, Taken};
 use crate::shared::{Shared, unix_now};
 
@@ -99,15 +101,14 @@ impl<'a> Attempt<'a> {
         let offer = self.until(AwaitInit::new(ceiling), AwaitInit::on_message).await?;
         self.name.clone_from(&offer.visitor().name);
         self.version = offer.visitor().version;
-        self.not_banned()?;
         self.vacancy()?;
+        self.not_banned().await?;
         let (state, mechanisms) = self.authenticate(offer).await?;
         let limit = self.shared.network.load().proxy.limits.players;
         let address = self.link.remote_addr().ip();
         let place = self.shared.players.enter(&self.name, address, self.version.0, limit);
         let mut place = place.map_err(|t| self.taken(t))?;
-        // A ban that came since the first look went out to those who were in the list then.
-        self.not_banned()?;
+        self.not_banned().await?;
         let (playing, catalogue, returning) = tokio::select! {
             denial = sent_away(&mut place) => return Err(denial.into()),
             loaded = self.prepare(state) => loaded?,
@@ -128,15 +129,29 @@ impl<'a> Attempt<'a> {
         Ok((playing, catalogue, returning))
     }
 
-    fn not_banned(&self) -> Result<(), Denial> {
-        let network = self.shared.network.load();
-        match network.banned(&self.name, self.link.remote_addr().ip()) {
-            None => Ok(()),
-            Some(ban) => Err(Denial::text("banned", ban.text())),
-        }
+    /// Asked twice: before the password, so that most who are kept out cost no arithmetic, and
+    /// after the name is in the list of players, so that nobody slips in beside a ban.
+    async fn not_banned(&self) -> Result<(), Failure> {
+        let address = self.link.remote_addr().ip();
+        let now = unix_now() as i64;
+        let declared = self.shared.network.load_full();
+        let (kind, text) = match declared.banned(&self.name, address) {
+            Some(ban) => (ban.kind(), ban.text()),
+            None => {
+                let found = self.shared.bans.check(Some(&self.name), Some(address), now).await;
+                let Some(ban) = found.map_err(|e| database(&e))? else { return Ok(()) };
+                (ban.terms.subject.kind(), banned::told(&ban, now))
+            }
+        };
+        self.shared.metrics.ban_hits_total.with_label_values(&[kind]).inc();
+        Err(Denial::text("banned", text).into())
     }
 
     fn vacancy(&self) -> Result<(), Failure> {
+        if self.shared.draining.load(Ordering::Relaxed) {
+            let text = self.shared.network.load().proxy.messages.shutdown.clone();
+            return Err(Denial::text("draining", text).with_reconnect().into());
+        }
         let limit = self.shared.network.load().proxy.limits.players;
         self.shared.players.check(&self.name, limit).map_err(|t| self.taken(t).into())
     }

@@ -68,7 +68,7 @@ impl Player {
     /// somewhere and goes on.
     pub(super) fn expire_moves(&mut self) -> Result<(), End> {
         let now = Instant::now();
-        let late = || NotMoved::new("timeout", "the move was not finished in time");
+        let late = || NotMoved::new("move_deadline", "the move was not finished in time");
         if let Some(order) = self.ordered.take_if(|order| order.deadline <= now) {
             if self.world.is_some() {
                 self.journey = None;

@@ -1,0 +1,290 @@
+//! Who may use the interface: bearer tokens and client certificates, from a file.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use mesegate_proto::admin::v1::FailureReason as Reason;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use tonic::metadata::MetadataMap;
+
+use super::failure::Failure;
+use super::verb::Role;
+
+/// Entries of a file.
+const MOST: usize = 1000;
+
+/// Characters of a token: fewer can be guessed.
+const SHORTEST: usize = 16;
+
+/// Why a file of tokens cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TokensError {
+    /// It cannot be read.
+    #[error("cannot read {path}: {error}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It does not say what it should.
+    #[error("{path}: {text}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        text: String,
+    },
+}
+
+/// Somebody who may use the interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Actor {
+    pub(super) name: String,
+    pub(super) role: Role,
+}
+
+/// The file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(default)]
+    tokens: Vec<TokenEntry>,
+    #[serde(default)]
+    certificates: Vec<CertificateEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenEntry {
+    name: String,
+    role: Role,
+    token: Option<String>,
+    sha256: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CertificateEntry {
+    name: String,
+    role: Role,
+    san: String,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    /// By the token's SHA-256.
+    tokens: Vec<([u8; 32], Actor)>,
+    /// By a name in the certificate.
+    certificates: HashMap<String, Actor>,
+}
+
+/// Who may use the interface.
+#[derive(Debug)]
+pub(super) struct Access {
+    /// The file; without one everybody who can connect may do everything.
+    path: Option<PathBuf>,
+    list: ArcSwap<List>,
+}
+
+impl Access {
+    /// Everybody who can connect: for addresses that only this machine reaches.
+    pub(super) fn open() -> Self {
+        Self { path: None, list: ArcSwap::default() }
+    }
+
+    /// Whom the file names.
+    pub(super) fn from_file(path: &Path) -> Result<Self, TokensError> {
+        let list = read(path)?;
+        Ok(Self { path: Some(path.to_owned()), list: ArcSwap::from_pointee(list) })
+    }
+
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Reads the file again. A broken one leaves everything as it was.
+    pub(super) fn reload(&self) {
+        let Some(path) = &self.path else { return };
+        match read(path) {
+            Ok(list) => {
+                tracing::info!(
+                    entries = list.tokens.len() + list.certificates.len(),
+                    "the admin tokens were read again"
+                );
+                self.list.store(Arc::new(list));
+            }
+            Err(error) => {
+                tracing::error!(
+                    "the edited admin tokens are refused, the last good ones stay: {error}"
+                );
+            }
+        }
+    }
+
+    /// Who makes a call, by its token or else by a name in the connection's certificate.
+    pub(super) fn actor(
+        &self,
+        metadata: &MetadataMap,
+        certificate: &[String],
+    ) -> Result<Actor, Failure> {
+        if self.path.is_none() {
+            return Ok(Actor { name: "local".into(), role: Role::Admin });
+        }
+        let unknown = |text: &str| Failure::new(Reason::Unauthenticated, text);
+        let list = self.list.load();
+        if let Some(header) = metadata.get("authorization") {
+            let token = header.to_str().ok().and_then(|text| {
+                let (scheme, token) = text.split_once(' ')?;
+                scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+            });
+            let token = token.ok_or_else(|| unknown("authorization must be \"Bearer TOKEN\""))?;
+            let digest: [u8; 32] = Sha256::digest(token).into();
+            // All are looked at, in a time that does not depend on the token.
+            let mut found = None;
+            for (known, actor) in &list.tokens {
+                if bool::from(known.ct_eq(&digest)) {
+                    found = Some(actor);
+                }
+            }
+            return found.cloned().ok_or_else(|| unknown("the token is not known"));
+        }
+        let named = certificate.iter().find_map(|name| list.certificates.get(name));
+        named.cloned().ok_or_else(|| {
+            unknown(if certificate.is_empty() {
+                "no token was given"
+            } else {
+                "no token was given, and the certificate is not known"
+            })
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<List, TokensError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| TokensError::Read { path: path.to_owned(), error })?;
+    parse(&text).map_err(|text| TokensError::Content { path: path.to_owned(), text })
+}
+
+fn parse(text: &str) -> Result<List, String> {
+    let document: Document = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+    if document.tokens.len() + document.certificates.len() > MOST {
+        return Err(format!("at most {MOST} entries"));
+    }
+    let mut list = List::default();
+    let mut seen = HashSet::new();
+    for TokenEntry { name, role, token, sha256 } in document.tokens {
+        let named = actor(name, role)?;
+        let name = &named.name;
+        let digest: [u8; 32] = match (token, sha256) {
+            (Some(token), None) if token.len() < SHORTEST || token.trim() != token => {
+                return Err(format!(
+                    "token {name:?}: at least {SHORTEST} characters, without blanks around them"
+                ));
+            }
+            (Some(token), None) => Sha256::digest(token).into(),
+            (None, Some(hex)) => digest(&hex)
+                .ok_or_else(|| format!("token {name:?}: sha256 must be 64 hexadecimal digits"))?,
+            _ => return Err(format!("token {name:?}: give either token or sha256")),
+        };
+        if !seen.insert(digest) {
+            return Err(format!("token {name:?}: two entries have the same token"));
+        }
+        list.tokens.push((digest, named));
+    }
+    for CertificateEntry { name, role, san } in document.certificates {
+        let named = actor(name, role)?;
+        if list.certificates.contains_key(&san) {
+            return Err(format!("two certificates have the name {san:?}"));
+        }
+        list.certificates.insert(san, named);
+    }
+    Ok(list)
+}
+
+fn actor(name: String, role: Role) -> Result<Actor, String> {
+    let good = |c: char| c.is_ascii_graphic();
+    if (1..=64).contains(&name.len()) && name.chars().all(good) {
+        return Ok(Actor { name, role });
+    }
+    Err(format!("the name {name:?} must have 1 to 64 visible ASCII characters"))
+}
+
+fn digest(hex: &str) -> Option<[u8; 32]> {
+    let digits = hex.as_bytes();
+    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let mut digest = [0; 32];
+    for (byte, pair) in digest.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "tokens:\n\
+        - { name: ops, role: admin, token: 0123456789abcdef }\n\
+        - { name: board, role: viewer, \
+            sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 }\n\
+        certificates:\n\
+        - { name: bot, role: moderator, san: bot.example.org }\n";
+
+    fn access(text: &str) -> Access {
+        Access { path: Some("x".into()), list: ArcSwap::from_pointee(parse(text).unwrap()) }
+    }
+
+    fn bearer(value: &str) -> MetadataMap {
+        let mut metadata = MetadataMap::new();
+        metadata.insert("authorization", value.parse().unwrap());
+        metadata
+    }
+
+    #[test]
+    fn tokens_and_certificates_have_their_roles() {
+        let access = access(FILE);
+        let who = |metadata: &MetadataMap, san: &[&str]| {
+            let names: Vec<String> = san.iter().map(|s| (*s).to_owned()).collect();
+            access.actor(metadata, &names).map(|a| (a.name, a.role))
+        };
+        let none = MetadataMap::new();
+        assert_eq!(who(&bearer("Bearer 0123456789abcdef"), &[]), Ok(("ops".into(), Role::Admin)));
+        // The hash is that of "test".
+        assert_eq!(who(&bearer("bearer test"), &[]), Ok(("board".into(), Role::Viewer)));
+        let names = ["other", "bot.example.org"];
+        assert_eq!(who(&none, &names), Ok(("bot".into(), Role::Moderator)));
+        for (metadata, names) in [
+            (none.clone(), &[][..]),
+            (none, &["other"][..]),
+            (bearer("Bearer 0123456789abcdeF"), &[]),
+            (bearer("Bearer "), &[]),
+            (bearer("Basic 0123456789abcdef"), &[]),
+            // A wrong token is not made good by a certificate.
+            (bearer("Bearer wrong"), &["bot.example.org"]),
+        ] {
+            assert_eq!(who(&metadata, names).unwrap_err().reason, Reason::Unauthenticated);
+        }
+    }
+
+    #[test]
+    fn broken_files_say_what_is_wrong() {
+        for (text, word) in [
+            ("tokens:\n- { name: a, role: admin }\n", "either token or sha256"),
+            ("tokens:\n- { name: a, role: admin, token: short }\n", "at least 16"),
+            ("tokens:\n- { name: a, role: root, token: 0123456789abcdef }\n", "root"),
+            ("tokens:\n- { name: a, role: admin, sha256: xyz }\n", "64 hexadecimal"),
+            ("tokens:\n- { name: \"a b\", role: admin, token: 0123456789abcdef }\n", "visible"),
+            ("users: []\n", "users"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}

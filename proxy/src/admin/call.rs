@@ -1,0 +1,286 @@
+//! What every call passes: who is it, may they, until when; and what is written down about it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use mesegate_proto::admin::v1 as pb;
+use mesegate_proto::admin::v1::FailureReason as Reason;
+use tokio::sync::OwnedSemaphorePermit;
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Request, Response, Status};
+
+use super::Api;
+use super::access::Actor;
+use super::failure::Failure;
+use super::incoming::Peer;
+use super::repeats::{Key, Turn};
+use super::verb::Verb;
+
+/// How long a call without a deadline may take, and one with a later deadline.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A call that was let in.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) actor: Actor,
+    pub(super) verb: Verb,
+    /// When it must be over: somewhat before the caller stops waiting, so that they read why.
+    pub(super) deadline: Instant,
+    /// Whether the caller set the deadline.
+    pub(super) limited: bool,
+}
+
+/// A request that changes something.
+pub(super) trait Change: prost::Message + Send + 'static {
+    /// Under which id, if any, it may be repeated.
+    fn request_id(&self) -> &str;
+
+    /// Whom or what it changes, for the audit record. No addresses.
+    fn subject(&self) -> String;
+}
+
+impl Api {
+    fn admit<M>(&self, verb: Verb, request: &Request<M>) -> Result<Call, (String, Failure)> {
+        let peer = request.extensions().get::<Peer>();
+        let names = peer.map(|peer| &*peer.names).unwrap_or_default();
+        let actor = self
+            .access
+            .actor(request.metadata(), names)
+            .map_err(|failure| ("unknown".to_owned(), failure))?;
+        if actor.role < verb.role {
+            let text = format!(
+                "{} is {}; {} needs {}",
+                actor.name,
+                actor.role.as_str(),
+                verb.method,
+                verb.role.as_str()
+            );
+            return Err((actor.name, Failure::new(Reason::Permission, text)));
+        }
+        let given = timeout(request.metadata());
+        let limit = given.unwrap_or(LIMIT).min(LIMIT);
+        let deadline = Instant::now() + limit - margin(limit);
+        Ok(Call { actor, verb, deadline, limited: given.is_some() })
+    }
+
+    /// A call that changes nothing.
+    pub(super) async fn look<M, T, W>(
+        self: &Arc<Self>,
+        verb: Verb,
+        request: Request<M>,
+        work: impl FnOnce(Arc<Self>, Call, M) -> W + Send,
+    ) -> Result<Response<T>, Status>
+    where
+        W: Future<Output = Result<T, Failure>> + Send,
+    {
+        let begun = Instant::now();
+        let result = match self.admit(verb, &request) {
+            Ok(call) => work(Arc::clone(self), call, request.into_inner()).await,
+            Err((_, failure)) => Err(failure),
+        };
+        self.counted(verb, begun, result)
+    }
+
+    /// A call that changes something. It is finished and written down even if the caller leaves.
+    pub(super) async fn change<M, T, W>(
+        self: &Arc<Self>,
+        verb: Verb,
+        request: Request<M>,
+        work: impl FnOnce(Arc<Self>, Call, M) -> W + Send + 'static,
+    ) -> Result<Response<T>, Status>
+    where
+        M: Change,
+        T: prost::Message + Default + Send + 'static,
+        W: Future<Output = Result<T, Failure>> + Send,
+    {
+        let begun = Instant::now();
+        let result = match self.admit(verb, &request) {
+            Ok(call) => self.once(call, request.into_inner(), work).await,
+            Err((actor, failure)) => {
+                audit(&actor, verb, &request.get_ref().subject(), failure.reason.name());
+                Err(failure)
+            }
+        };
+        self.counted(verb, begun, result)
+    }
+
+    async fn once<M, T, W>(
+        self: &Arc<Self>,
+        call: Call,
+        message: M,
+        work: impl FnOnce(Arc<Self>, Call, M) -> W + Send + 'static,
+    ) -> Result<T, Failure>
+    where
+        M: Change,
+        T: prost::Message + Default + Send + 'static,
+        W: Future<Output = Result<T, Failure>> + Send,
+    {
+        let id = message.request_id().to_owned();
+        let sender = if id.is_empty() {
+            tokio::sync::watch::Sender::new(None)
+        } else {
+            let actor = call.actor.name.clone();
+            let key = Key { actor, method: call.verb.method, id };
+            match self.repeats.begin(key, &message.encode_to_vec())? {
+                Turn::First(sender) => sender,
+                Turn::Again(outcome) => return answer(outcome, call.deadline).await,
+            }
+        };
+        let outcome = sender.subscribe();
+        let deadline = call.deadline;
+        let api = Arc::clone(self);
+        tokio::spawn(async move {
+            let (actor, verb, subject) = (call.actor.name.clone(), call.verb, message.subject());
+            let result = work(api, call, message).await;
+            audit(
+                &actor,
+                verb,
+                &subject,
+                result.as_ref().map_or_else(|f| f.reason.name(), |_| "OK"),
+            );
+            sender.send_replace(Some(result.map(|message| Bytes::from(message.encode_to_vec()))));
+        });
+        answer(outcome, deadline).await
+    }
+
+    /// Counts a call that has ended, or a stream that has begun.
+    pub(super) fn counted<T>(
+        &self,
+        verb: Verb,
+        begun: Instant,
+        result: Result<T, Failure>,
+    ) -> Result<Response<T>, Status> {
+        let metrics = &self.shared.metrics;
+        let result = result.map(Response::new).map_err(Failure::status);
+        let code = result.as_ref().err().map_or(Code::Ok, Status::code);
+        metrics.admin_requests_total(verb, code).inc();
+        let labels = [verb.service, verb.method];
+        let taken = begun.elapsed().as_secs_f64();
+        metrics.admin_request_duration.with_label_values(&labels).observe(taken);
+        result
+    }
+
+    /// Room for a call that goes on for long.
+    pub(super) fn long_call(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        Arc::clone(&self.long_calls).try_acquire_owned().map_err(|_| {
+            let text = "too many watches and moves are under way";
+            Failure::new(Reason::TooManyRequests, text)
+        })
+    }
+}
+
+async fn answer<T: prost::Message + Default>(
+    mut outcome: tokio::sync::watch::Receiver<Option<super::repeats::Outcome>>,
+    deadline: Instant,
+) -> Result<T, Failure> {
+    // The work keeps to the deadline and says what it did until then; this is for repeated calls,
+    // whose deadline may be earlier, and for work that hangs.
+    let patience = deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(250);
+    let broken = || Failure::new(Reason::Unspecified, "the call failed; the log has the cause");
+    let done = tokio::time::timeout(patience, outcome.wait_for(Option::is_some)).await;
+    let done = done.map_err(|_| Failure::timeout())?.map_err(|_| broken())?;
+    match &*done {
+        Some(Ok(bytes)) => T::decode(bytes.clone()).map_err(|_| broken()),
+        Some(Err(failure)) => Err(failure.clone()),
+        None => Err(broken()),
+    }
+}
+
+/// One record for every call that changes something, or was to.
+pub(super) fn audit(actor: &str, verb: Verb, subject: &str, result: &str) {
+    tracing::info!(target: "audit", actor, verb = verb.method, subject, result, "admin");
+}
+
+/// What is kept of the caller's time for the answer's way.
+fn margin(limit: Duration) -> Duration {
+    (limit / 8).min(Duration::from_millis(400))
+}
+
+/// The caller's `grpc-timeout` (gRPC over HTTP2, "Requests").
+fn timeout(metadata: &MetadataMap) -> Option<Duration> {
+    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(number * 3600),
+        "M" => Duration::from_secs(number * 60),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+macro_rules! changes {
+    ($($message:ty: $subject:expr;)*) => {
+        $(impl Change for $message {
+            fn request_id(&self) -> &str {
+                &self.request_id
+            }
+
+            fn subject(&self) -> String {
+                let subject: fn(&$message) -> String = $subject;
+                subject(self)
+            }
+        })*
+    };
+}
+
+changes! {
+    pb::MovePlayerRequest: |m| format!("player {}", m.name);
+    pb::KickPlayerRequest: |m| format!("player {}", m.name);
+    pb::SendMessageRequest: |m| match &m.selector {
+        Some(s) if s.names.len() == 1 => format!("player {}", s.names[0]),
+        _ => "players".to_owned(),
+    };
+    pb::CreateBanRequest: |m| subject_name(m.subject.as_ref());
+    pb::DeleteBanRequest: |m| match &m.which {
+        Some(pb::delete_ban_request::Which::Id(id)) => format!("ban {id}"),
+        Some(pb::delete_ban_request::Which::Subject(subject)) => subject_name(Some(subject)),
+        None => String::new(),
+    };
+    pb::SetServerStateRequest: |m| format!("server {} to {}", m.name, m.state().as_str_name());
+    pb::DrainProxyRequest: |m| format!("proxy {}{}", m.name, if m.cancel { " (cancel)" } else { "" });
+}
+
+fn subject_name(subject: Option<&pb::BanSubject>) -> String {
+    match subject.and_then(|s| s.kind.as_ref()) {
+        Some(pb::ban_subject::Kind::Name(name)) => format!("player {name}"),
+        Some(pb::ban_subject::Kind::Address(_)) => "addresses".to_owned(),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_are_read_as_grpc_writes_them() {
+        let read = |text: &str| {
+            let mut metadata = MetadataMap::new();
+            metadata.insert("grpc-timeout", text.parse().unwrap());
+            timeout(&metadata)
+        };
+        for (text, millis) in [
+            ("1H", 3_600_000),
+            ("2M", 120_000),
+            ("3S", 3000),
+            ("250m", 250),
+            ("5000u", 5),
+            ("7000000n", 7),
+            ("99999999H", 359_999_996_400_000),
+        ] {
+            assert_eq!(read(text), Some(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "S", "1", "1s", "-1S", "+1S", "123456789S", "1.5S"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        assert_eq!(timeout(&MetadataMap::new()), None);
+    }
+}
