@@ -11,6 +11,7 @@
 
 pub mod admin;
 mod app;
+mod banned;
 mod base;
 pub mod cli;
 mod content;

@@ -181,9 +181,8 @@ fn declared(api: &Api, name: Option<&str>, address: Option<IpAddr>) -> Option<pb
     use pb::ban_subject::Kind;
     let network = api.shared.network.load();
     let now = unix_now();
-    let mut bans = network.bans().filter(|ban| {
-        ban.spec.expires_at.is_none_or(|end| end.unix() > now as i64)
-    });
+    let mut bans =
+        network.bans().filter(|ban| ban.spec.expires_at.is_none_or(|end| end.unix() > now as i64));
     let ban = bans.find(|ban| match &ban.spec.target {
         BanTarget::Name(banned) => name.is_some_and(|name| banned.eq_ignore_ascii_case(name)),
         BanTarget::Cidr(banned) => address.is_some_and(|address| banned.contains(address)),

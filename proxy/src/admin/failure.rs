@@ -97,9 +97,8 @@ impl From<NotMoved> for Failure {
             "busy" => Reason::TooManyRequests,
             "move_deadline" => Reason::Timeout,
             "interrupted" => Reason::Stopping,
-            "bad_address" | "unresolved" | "unreachable" | "socket" | "closed" | "timeout" | "no_member" => {
-                Reason::TargetUnreachable
-            }
+            "bad_address" | "unresolved" | "unreachable" | "socket" | "closed" | "timeout"
+            | "no_member" => Reason::TargetUnreachable,
             // The target answered: wrong_password, version_refused, denied, …; or
             // the player may not go there.
             _ => Reason::TargetRefused,

@@ -55,12 +55,7 @@ impl Api {
     }
 
     /// Has a player's task do it and waits for what came of it.
-    async fn carry(
-        &self,
-        name: &str,
-        target: Target,
-        deadline: Instant,
-    ) -> Result<Moved, Failure> {
+    async fn carry(&self, name: &str, target: Target, deadline: Instant) -> Result<Moved, Failure> {
         let (done, outcome) = oneshot::channel();
         let order = Order::Move(Move { targets: vec![target], deadline, done });
         self.shared.players.order(name, order).map_err(|e| Failure::undelivered(name, e))?;
@@ -171,7 +166,8 @@ impl Plan {
         deadline: Option<Instant>,
         sender: mpsc::Sender<Line>,
     ) -> Tally {
-        let mut tally = Tally { target: self.target.to_string(), dry_run: self.dry_run, ..Tally::default() };
+        let mut tally =
+            Tally { target: self.target.to_string(), dry_run: self.dry_run, ..Tally::default() };
         let stopped = api.shared.stopped();
         tokio::pin!(stopped);
         let mut pace = tokio::time::interval(self.pause);
@@ -259,11 +255,7 @@ impl Plan {
 
 impl Api {
     /// What a move would come to, as far as the proxy knows.
-    fn foresee(
-        &self,
-        name: &str,
-        target: &Target,
-    ) -> Result<(pb::MoveOutcome, String), Failure> {
+    fn foresee(&self, name: &str, target: &Target) -> Result<(pb::MoveOutcome, String), Failure> {
         let player = self.shared.players.get(name).ok_or_else(|| Failure::left(name))?;
         let Some(here) = player.whereabouts.server().map(str::to_owned) else {
             let text = "the player is on no server";

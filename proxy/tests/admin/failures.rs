@@ -107,7 +107,7 @@ async fn why_a_target_is_not_entered() {
         admin.state("arena", pb::ServerState::Disabled).await.unwrap();
         assert_reason(admin.go("alice", "arena").await, refused, "TARGET_DISABLED");
         alice.say(">server arena").await;
-        alice.expect_chat("switched off", SOON).await.unwrap();
+        alice.expect_chat("out of service", SOON).await.unwrap();
         admin.state("arena", pb::ServerState::Active).await.unwrap();
         admin.go("alice", "arena").await.unwrap();
         assert_eq!(alice.closed(), None);

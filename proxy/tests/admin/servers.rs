@@ -59,7 +59,7 @@ async fn servers_are_shown_with_players_and_watched() {
         assert_eq!(net.arena.players(), ["alice"]);
         let bob = net.proxy.join("bob").await;
         bob.say(">server arena").await;
-        bob.expect_chat("takes nobody in", SOON).await.unwrap();
+        bob.expect_chat("nobody is let in", SOON).await.unwrap();
 
         let only_lobby = crate::support::Documents::new().server("lobby", net.lobby.addr());
         net.proxy.edit(&only_lobby.yaml());
