@@ -15,12 +15,14 @@ const FILES: [&str; 5] = ["x.png", "y.png", "p1_x.png", "heart.png", "crack_anyl
 const SOUNDS: [&str; 4] = ["s.ogg", "s.1.ogg", "s.2.ogg", "p1_s.ogg"];
 
 fn name_or_none() -> impl Strategy<Value = &'static str> {
-    prop_oneof![Just(""), prop::sample::select(&NAMES[..])]
+    prop_oneof![3 => Just(""), 1 => prop::sample::select(&NAMES[..])]
 }
 
 fn texture() -> impl Strategy<Value = String> {
     let files = prop::sample::select(&FILES[..]);
-    (files.clone(), files).prop_map(|(a, b)| format!("{a}^[combine:1x1:0,0={b}"))
+    let two = (files.clone(), files).prop_map(|(a, b)| format!("{a}^[combine:1x1:0,0={b}"));
+    // Definitions have to be equal often enough for what makes them differ to matter.
+    prop_oneof![4 => Just("x.png".to_owned()), 1 => two]
 }
 
 /// Light, texture, flowing alternative, sound, the item's image, what it connects to, and whether
@@ -29,20 +31,25 @@ type NodeSpec = (u8, String, &'static str, bool, bool, HashSet<usize>, bool);
 
 fn node_spec() -> impl Strategy<Value = NodeSpec> {
     let connects = prop::collection::hash_set(0usize..NAMES.len(), 0..3);
-    (0u8..2, texture(), name_or_none(), any::<bool>(), any::<bool>(), connects, any::<bool>())
+    let light = prop_oneof![5 => Just(0u8), 1 => Just(1u8)];
+    let rarely = || prop::bool::weighted(0.2);
+    (light, texture(), name_or_none(), rarely(), rarely(), connects, prop::bool::weighted(0.7))
 }
 
 fn part() -> impl Strategy<Value = Part> {
     let nodes = prop::collection::vec(prop::option::of(node_spec()), NAMES.len());
     let files = |names: &'static [&'static str]| {
-        prop::collection::vec((prop::sample::select(names), 0u8..3), 0..6)
+        prop::collection::vec(
+            (prop::sample::select(names), prop_oneof![4 => Just(0u8), 1 => 1u8..3]),
+            0..6,
+        )
     };
     let aliases =
         prop::collection::vec((prop::sample::select(&["a", "o1", "o2"][..]), name_or_none()), 0..3);
     let tools =
         prop::collection::vec((prop::sample::select(&["t", "u", "a"][..]), any::<bool>()), 0..3);
-    (nodes, files(&FILES), files(&SOUNDS), aliases, tools, any::<bool>(), 0u16..4).prop_map(
-        |(specs, files, sounds, aliases, tools, fist, shift)| {
+    (nodes, files(&FILES), files(&SOUNDS), aliases, tools, prop::bool::weighted(0.2), 0u16..4)
+        .prop_map(|(specs, files, sounds, aliases, tools, fist, shift)| {
             let image = |own: bool| if own { "x.png" } else { "" };
             let item = |name: &str, own: bool| Item {
                 name: Bytes::copy_from_slice(name.as_bytes()),
@@ -81,8 +88,7 @@ fn part() -> impl Strategy<Value = Part> {
                 media: files.into_iter().chain(sounds).map(file).collect(),
                 remote: String::new(),
             }
-        },
-    )
+        })
 }
 
 fn parts() -> impl Strategy<Value = Vec<Part>> {
