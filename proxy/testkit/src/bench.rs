@@ -5,13 +5,16 @@
 //! each of its ways in the same run on the same machine, because only ratios travel to other
 //! machines.
 
+mod blocks;
 mod children;
 mod cli;
+mod content;
 mod crowd;
 mod hold;
 mod hops;
 mod joins;
 mod latency;
+mod media;
 mod report;
 mod scene;
 
@@ -91,6 +94,11 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<ExitCode, BenchError> {
     match cli.command {
         Some(Command::Relay { listen, to }) => children::serve_relay(listen, to).await,
+        Some(Command::MediaFiles { to, bytes, file }) => {
+            media::write_mod(&to, bytes, file)
+                .map_err(BenchError::io(format!("cannot write to {}", to.display())))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Some(Command::Record { from, to, name, password }) => {
             let credentials = mesegate_backend::Credentials::Secret(password);
             let dial = mesegate_backend::Dial::new(from.parse()?, &name, credentials);
@@ -114,10 +122,37 @@ async fn run(cli: Cli) -> Result<ExitCode, BenchError> {
 }
 
 async fn measure(options: &Options) -> Result<Report, BenchError> {
+    let mut report = Report::new();
+    let wanted = |part: Part| options.only.is_empty() || options.only.contains(&part);
+    if [Part::Hold, Part::Joins, Part::Latency, Part::Hops].into_iter().any(wanted) {
+        measure_play(options, wanted, &mut report).await?;
+    }
+    if wanted(Part::Media) {
+        eprintln!("measuring Media");
+        media::measure(options, &mut report).await?;
+    }
+    if wanted(Part::Blocks) {
+        eprintln!("measuring Blocks");
+        blocks::measure(options, &mut report).await?;
+    }
+    if wanted(Part::Content) {
+        eprintln!("measuring Content");
+        content::measure(options, &mut report).await?;
+    }
+    report.finish();
+    Ok(report)
+}
+
+/// The parts in which players play on two servers.
+async fn measure_play(
+    options: &Options,
+    wanted: impl Fn(Part) -> bool,
+    report: &mut Report,
+) -> Result<(), BenchError> {
     let scene = Scene::set_up(options).await?;
-    let mut report = Report::new(scene.a.world().media_bytes());
+    report.media_bytes = scene.a.world().media_bytes();
     let wanted = |part: Part| {
-        let wanted = options.only.is_empty() || options.only.contains(&part);
+        let wanted = wanted(part);
         if wanted {
             eprintln!("measuring {part:?}");
         }
@@ -126,20 +161,19 @@ async fn measure(options: &Options) -> Result<Report, BenchError> {
     // First, because memory per player only means something in processes that have not yet
     // served others: what those left behind would be used again.
     if wanted(Part::Hold) {
-        hold::measure(&scene, options, &mut report).await?;
+        hold::measure(&scene, options, report).await?;
     }
     if wanted(Part::Joins) {
         for way in Way::ALL {
-            joins::measure(&scene, options, way, &mut report).await;
+            joins::measure(&scene, options, way, report).await;
         }
     }
     if wanted(Part::Latency) {
-        latency::measure(&scene, options, &mut report).await;
+        latency::measure(&scene, options, report).await;
     }
     if wanted(Part::Hops) {
-        hops::measure(&scene, options, &mut report).await;
+        hops::measure(&scene, options, report).await;
     }
-    scene.tear_down(&mut report).await;
-    report.finish();
-    Ok(report)
+    scene.tear_down(report).await;
+    Ok(())
 }

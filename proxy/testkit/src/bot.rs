@@ -48,6 +48,8 @@ pub struct BotOptions {
     pub language: String,
     /// Whether to fetch all announced media and check their hashes.
     pub download: bool,
+    /// Whether media is fetched over HTTP first, if the server announces where.
+    pub http: bool,
     /// Whether to walk in circles; otherwise PLAYERPOS repeats one place.
     pub walk: bool,
     /// Time between two PLAYERPOS.
@@ -78,6 +80,7 @@ impl BotOptions {
             max_version: ProtocolVersion::MAX,
             language: String::new(),
             download: false,
+            http: false,
             walk: true,
             step: Duration::from_millis(100),
             check_blocks: true,
@@ -106,6 +109,12 @@ impl BotOptions {
     pub fn with_download(mut self) -> Self {
         self.download = true;
         self
+    }
+
+    /// Fetching media, over HTTP what can be had so.
+    pub fn with_http(mut self) -> Self {
+        self.http = true;
+        self.with_download()
     }
 }
 
@@ -171,6 +180,8 @@ pub struct JoinTimes {
     pub in_game: Duration,
     /// Bytes of media that were fetched.
     pub media_bytes: u64,
+    /// Those of them that came over HTTP.
+    pub http_bytes: u64,
 }
 
 /// How a bot's connection ended.

@@ -14,6 +14,7 @@ mod bot;
 mod chat;
 pub mod clock;
 mod fake;
+pub mod forge;
 pub mod mutate;
 mod probe;
 pub mod procfs;
@@ -22,6 +23,7 @@ mod relay;
 pub mod samples;
 pub mod state;
 mod talk;
+mod tcp_relay;
 mod view;
 mod world;
 
@@ -29,5 +31,6 @@ pub use bot::{Bot, BotOptions, ChatLine, Closed, Event, JoinError, JoinTimes, Tr
 pub use fake::{Arrived, FakeServer, FakeServerOptions, LoginRule};
 pub use record::{RecordError, record};
 pub use relay::{Impairment, Relay, RelayOptions, RelayStats};
+pub use tcp_relay::TcpRelay;
 pub use view::{BlockView, HudView, ObjectView, View};
 pub use world::{Show, World, WorldError};

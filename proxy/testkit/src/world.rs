@@ -10,15 +10,16 @@ mod show;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use mesegate_protocol::ProtocolVersion;
 use mesegate_protocol::content::{
     AnnounceMedia, ItemDef, ItemDefs, MediaFile, NodeDef, NodeDefs, frame,
 };
-use mesegate_protocol::wire::WireError;
+use mesegate_protocol::wire::{WireError, Writer};
+use mesegate_protocol::{ProtocolVersion, to_client};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use sha1::{Digest, Sha1};
 
+pub(crate) use features::content_features;
 pub(crate) use recording::{Manifest, RecordedFile, hex};
 pub use show::Show;
 
@@ -59,6 +60,14 @@ pub struct NodeSpec {
     pub connects_to: Vec<u16>,
 }
 
+/// What is sent instead of what a world would say, right or wrong.
+#[derive(Debug, Clone, Default)]
+struct Forged {
+    item_def: Option<Bytes>,
+    node_def: Option<Bytes>,
+    files: Vec<(String, Bytes)>,
+}
+
 /// A fake server's world.
 #[derive(Debug, Clone)]
 pub struct World {
@@ -83,6 +92,10 @@ pub struct World {
     pub show: Vec<Show>,
     /// Entities around the start that move: how many, from object id 1.
     pub entities: u16,
+    /// Start value of a hilly landscape that differs from block to block; none = a flat one of
+    /// two kinds of blocks.
+    pub hills: Option<u64>,
+    forged: Forged,
     recording: Option<recording::Recording>,
 }
 
@@ -100,6 +113,8 @@ impl World {
             radius: 1,
             show: Vec::new(),
             entities: 2,
+            hills: None,
+            forged: Forged::default(),
             recording: None,
         }
         .with_nodes([("testkit:stone", 200), ("testkit:dirt", 201)])
@@ -117,21 +132,62 @@ impl World {
         self
     }
 
+    /// Adds `count` nodes `PREFIX0`, `PREFIX1`, … with ids from `first`, all of one texture. Two
+    /// worlds with the same prefix and another texture contradict each other.
+    pub fn with_more_nodes(mut self, prefix: &str, count: u16, first: u16, texture: &str) -> Self {
+        self.nodes.extend((0..count).map(|index| NodeSpec {
+            name: format!("{prefix}{index}"),
+            id: first + index,
+            texture: texture.to_owned(),
+            connects_to: Vec::new(),
+        }));
+        self
+    }
+
+    /// Sends a hilly landscape of all nodes, in which no two blocks are alike.
+    pub fn with_hills(mut self, seed: u64) -> Self {
+        self.hills = Some(seed);
+        self
+    }
+
     /// Adds a media file.
     pub fn with_media(mut self, name: &str, content: impl Into<Bytes>) -> Self {
         self.media.push((name.to_owned(), content.into()));
         self
     }
 
+    /// Sends this as the body of ITEMDEF, to clients of all versions.
+    pub fn with_forged_items(mut self, body: impl Into<Bytes>) -> Self {
+        self.forged.item_def = Some(body.into());
+        self
+    }
+
+    /// Sends this as the body of NODEDEF, to clients of all versions.
+    pub fn with_forged_nodes(mut self, body: impl Into<Bytes>) -> Self {
+        self.forged.node_def = Some(body.into());
+        self
+    }
+
+    /// Delivers this for a media file, as it is, to clients of all versions. The file is announced
+    /// as it stands in [`media`](Self::media).
+    pub fn with_forged_file(mut self, name: &str, data: impl Into<Bytes>) -> Self {
+        self.forged.files.push((name.to_owned(), data.into()));
+        self
+    }
+
     /// Adds files of incompressible bytes until all media have `total` bytes. The same seed and
     /// total give the same files under the same names.
-    pub fn padded(mut self, total: usize, seed: u64) -> Self {
-        const FILE: usize = 64 * 1024;
+    pub fn padded(self, total: usize, seed: u64) -> Self {
+        self.padded_with(total, 64 * 1024, seed)
+    }
+
+    /// As [`padded`](Self::padded), with files of `file` bytes.
+    pub fn padded_with(mut self, total: usize, file: usize, seed: u64) -> Self {
         let mut rng = SmallRng::seed_from_u64(seed);
         let mut have: usize = self.media.iter().map(|(_, content)| content.len()).sum();
         let mut index = 0;
         while have < total {
-            let mut content = vec![0; FILE.min(total - have)];
+            let mut content = vec![0; file.clamp(1, total - have)];
             rng.fill_bytes(&mut content);
             have += content.len();
             self.media.push((format!("padding_{seed}_{index}.png"), content.into()));
@@ -177,10 +233,21 @@ impl World {
     pub(crate) fn definitions(&self, version: ProtocolVersion) -> Result<Definitions, WireError> {
         let files = self.media.iter().map(|(name, content)| (name.clone(), sha1(content)));
         let announce = AnnounceMedia { files: files.collect(), remote: String::new() };
-        let (item_def, node_def) = match &self.recording {
+        let forged = |command, body: &Bytes| {
+            let mut w = Writer::command(command);
+            w.raw(body);
+            w.finish()
+        };
+        let (mut item_def, mut node_def) = match &self.recording {
             Some(recording) => (recording.item_def.clone(), recording.node_def.clone()),
             None => (self.item_defs(version).encode(version)?, self.node_defs().encode(version)?),
         };
+        if let Some(body) = &self.forged.item_def {
+            item_def = forged(to_client::ITEMDEF, body);
+        }
+        if let Some(body) = &self.forged.node_def {
+            node_def = forged(to_client::NODEDEF, body);
+        }
         Ok(Definitions { item_def, node_def, announce: announce.encode(version)? })
     }
 
@@ -223,7 +290,12 @@ impl World {
     /// The files as they travel to clients of a version, in the order of [`World::media`].
     pub(crate) fn frames(&self, version: ProtocolVersion) -> Result<Vec<MediaFile>, WireError> {
         let file = |(name, content): &(String, Bytes)| {
-            Ok(MediaFile { name: name.clone(), data: frame(content, version)? })
+            let forged = self.forged.files.iter().find(|(forged, _)| forged == name);
+            let data = match forged {
+                Some((_, data)) => data.clone(),
+                None => frame(content, version)?,
+            };
+            Ok(MediaFile { name: name.clone(), data })
         };
         self.media.iter().map(file).collect()
     }

@@ -226,3 +226,33 @@ async fn without_the_flag_nothing_is_announced() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_player_gets_all_over_http_or_else_over_udp() {
+    within(60, async {
+        let (_lobby, _arena, proxy, addr) = pair().await;
+        let alice = Bot::join(proxy.bot("alice").with_http()).await.unwrap();
+        let times = alice.times();
+        assert!(times.media_bytes > 3_000_000, "{times:?}");
+        assert_eq!(times.http_bytes, times.media_bytes);
+        assert_eq!(proxy.metric("media_sent_bytes_total", &[]), 0.0);
+        assert!(proxy.metric("media_http_bytes_total", &[]) >= times.http_bytes as f64);
+
+        // A URL that leads to the first proxy, which has not all of it.
+        let other = FakeServer::of(World::new("other").with_media("o.png", &b"o"[..])).unwrap();
+        let documents = Documents::new().server("other", other.addr());
+        let proxy = Launch::new(documents)
+            .arg("--media-http", "127.0.0.1:0")
+            .arg("--media-url", &format!("http://{addr}/"))
+            .start()
+            .await;
+        let bob = Bot::join(proxy.bot("bob").with_http()).await.unwrap();
+        let times = bob.times();
+        // The first server has the file that both announce, and not the other one.
+        assert_eq!(times.media_bytes, other.world().media_bytes() as u64);
+        assert_eq!(times.media_bytes - times.http_bytes, 1);
+        assert_eq!(proxy.metric("media_http_requests_total", &[]), 0.0);
+        assert!(proxy.metric("media_sent_bytes_total", &[]) > 0.0);
+    })
+    .await;
+}

@@ -31,8 +31,54 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
             Err(error) => println!("no real server to record ({error}): worlds are made up"),
         }
     }
+    // Kept until the end: players log in to it.
+    let _engine = if wants_engine(arguments) {
+        match media_server(&bench) {
+            Ok(server) => {
+                command.arg("--engine").arg(server.address().to_string());
+                Some(server)
+            }
+            Err(error) => {
+                println!("no real server with much media ({error}): a fake one stands in");
+                None
+            }
+        }
+    } else {
+        None
+    };
     let status = command.args(arguments).status().map_err(Error::io("starting mesegate-bench"))?;
     Ok(status.success())
+}
+
+/// Whether logins with much media are measured against a real server.
+fn wants_engine(arguments: &[String]) -> bool {
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    let without = ["--engine", "--help", "-h", "relay", "record", "media-files", "--quick"];
+    if without.iter().any(|flag| has(flag)) {
+        return false;
+    }
+    let only = arguments.iter().position(|argument| argument == "--only");
+    only.and_then(|at| arguments.get(at + 1)).is_none_or(|parts| parts.contains("media"))
+}
+
+/// A real server with the media that the load generator compares logins with.
+fn media_server(bench: &Path) -> Result<Server> {
+    let generation = Generation::V5_15;
+    let lab = Lab::ensure(&[generation])?;
+    let folder = paths::target().join("bench_media");
+    let status = Command::new(bench)
+        .args(["media-files", "--to"])
+        .arg(&folder)
+        .status()
+        .map_err(Error::io("starting mesegate-bench"))?;
+    if !status.success() {
+        return Err(Error::Failed {
+            what: "writing media files".into(),
+            status: status.to_string(),
+            output: String::new(),
+        });
+    }
+    Server::start(&lab, ServerSpec::new("media", generation).mod_folder(folder))
 }
 
 /// What a real server sends: definitions, media and map blocks of the standard game. Made once.

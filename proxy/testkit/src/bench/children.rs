@@ -1,5 +1,6 @@
 //! The relay and the proxy as processes of their own. They end with this one.
 
+use std::fmt::Write as _;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use crate::{Relay, RelayOptions};
 const START: Duration = Duration::from_secs(10);
 
 /// Until the proxy must be ready: it fetches the servers' content before.
-const READY: Duration = Duration::from_mins(1);
+const READY: Duration = Duration::from_mins(2);
 
 /// Bytes of the proxy's log that an error quotes.
 const QUOTE: usize = 2000;
@@ -95,33 +96,59 @@ pub(super) async fn start_relay(to: SocketAddr) -> Result<Process, BenchError> {
     Process::new(child, addr)
 }
 
-/// Where the proxy finds its servers.
-fn resources(a: SocketAddr, b: SocketAddr) -> String {
-    let server = |name: &str, addr: SocketAddr, fallback: &str| {
-        format!(
-            "apiVersion: mesegate.dev/v1alpha1\nkind: MinetestServer\nmetadata: {{ name: {name} }}\n\
-             spec:\n  endpoint: {{ host: {}, port: {} }}\n  \
-             fallbacks: [ {{ server: {fallback} }} ]\n",
-            addr.ip(),
-            addr.port()
-        )
-    };
-    let proxy = "apiVersion: mesegate.dev/v1alpha1\nkind: MinetestProxy\n\
-                 metadata: { name: default }\nspec:\n  defaultTarget: { server: a }\n  \
-                 limits: { players: 1000 }\n";
-    format!("{}---\n{}---\n{proxy}", server("a", a, "b"), server("b", b, "a"))
+/// A game server behind the proxy.
+#[derive(Debug, Clone)]
+pub(super) struct Backend {
+    pub name: String,
+    pub addr: SocketAddr,
+    /// Other lines of its `spec`.
+    pub fields: String,
 }
 
-/// Starts the proxy between players and the servers `a` (default) and `b`, in `folder`.
+impl Backend {
+    pub(super) fn new(name: &str, addr: SocketAddr) -> Self {
+        Self { name: name.to_owned(), addr, fields: String::new() }
+    }
+
+    pub(super) fn with_fields(mut self, fields: &str) -> Self {
+        fields.clone_into(&mut self.fields);
+        self
+    }
+}
+
+/// Where the proxy finds its servers; players arrive on the first.
+fn resources(backends: &[Backend]) -> String {
+    let mut yaml = String::new();
+    for Backend { name, addr, fields } in backends {
+        let _ = write!(
+            yaml,
+            "apiVersion: mesegate.dev/v1alpha1\nkind: MinetestServer\nmetadata: {{ name: {name} }}\n\
+             spec:\n  endpoint: {{ host: {}, port: {} }}\n  {fields}\n---\n",
+            addr.ip(),
+            addr.port()
+        );
+    }
+    let first = backends.first().map_or("", |backend| &backend.name);
+    let _ = write!(
+        yaml,
+        "apiVersion: mesegate.dev/v1alpha1\nkind: MinetestProxy\n\
+         metadata: {{ name: default }}\nspec:\n  defaultTarget: {{ server: {first} }}\n  \
+         limits: {{ players: 1000 }}\n"
+    );
+    yaml
+}
+
+/// Starts the proxy in front of `backends`, with its files in `folder`, and waits until it is
+/// ready.
 pub(super) async fn start_proxy(
     program: &Path,
     folder: &Path,
-    a: SocketAddr,
-    b: SocketAddr,
+    backends: &[Backend],
+    flags: &[String],
 ) -> Result<Process, BenchError> {
     let failed = || BenchError::io(format!("cannot start {}", program.display()));
     let file = folder.join("resources.yaml");
-    std::fs::write(&file, resources(a, b)).map_err(failed())?;
+    std::fs::write(&file, resources(backends)).map_err(failed())?;
     let log_path = folder.join("proxy.log");
     let log = std::fs::File::create(&log_path).map_err(failed())?;
     let listen = free_udp_port().map_err(failed())?;
@@ -136,6 +163,7 @@ pub(super) async fn start_proxy(
         .arg("--http")
         .arg(http.to_string())
         .args(["--log", "warn"])
+        .args(flags)
         .stdin(Stdio::null())
         .stdout(Stdio::from(log.try_clone().map_err(failed())?))
         .stderr(Stdio::from(log))
@@ -153,7 +181,7 @@ pub(super) async fn start_proxy(
         if Instant::now() > end {
             return Err(BenchError::NotReady(format!("no /readyz\n{}", tail(&log_path))));
         }
-        sleep(Duration::from_millis(50)).await;
+        sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -168,7 +196,7 @@ fn free_udp_port() -> std::io::Result<SocketAddr> {
     UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-fn free_tcp_port() -> std::io::Result<SocketAddr> {
+pub(super) fn free_tcp_port() -> std::io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 

@@ -31,6 +31,18 @@ pub(super) enum Command {
         #[arg(long)]
         to: SocketAddr,
     },
+    /// Writes the media of the logins that are compared over UDP and HTTP, as a mod.
+    MediaFiles {
+        /// Folder of the mod.
+        #[arg(long)]
+        to: PathBuf,
+        /// Bytes in all.
+        #[arg(long, default_value_t = 20_000_000)]
+        bytes: usize,
+        /// Size of one file in bytes.
+        #[arg(long, default_value_t = 64 * 1024)]
+        file: usize,
+    },
     /// Records a real server's definitions, media and blocks for `--replay`.
     Record {
         /// The server, as host:port.
@@ -59,6 +71,12 @@ pub(super) enum Part {
     Latency,
     /// Time of a hop between servers.
     Hops,
+    /// Time to join with much media, over UDP and HTTP, near and far.
+    Media,
+    /// CPU time of map blocks whose content ids differ.
+    Blocks,
+    /// Twenty servers in five pools: time until players can come, and memory.
+    Content,
 }
 
 /// Sizes of the measurement.
@@ -103,6 +121,27 @@ pub(super) struct Options {
     /// Hops of each.
     #[arg(long, default_value_t = 10)]
     pub hops: usize,
+    /// Bytes of media of the logins that are compared over UDP and HTTP.
+    #[arg(long, default_value_t = 20_000_000)]
+    pub login_media: usize,
+    /// Size of its files in bytes.
+    #[arg(long, default_value_t = 64 * 1024)]
+    pub login_file: usize,
+    /// Such logins on each way, one after the other.
+    #[arg(long, default_value_t = 3)]
+    pub logins: usize,
+    /// Milliseconds there and back on the far ways.
+    #[arg(long, default_value_t = 100)]
+    pub round_trip: u64,
+    /// A real server that has the files of `media-files`, to be measured directly.
+    #[arg(long)]
+    pub engine: Option<SocketAddr>,
+    /// Players that get the same map blocks.
+    #[arg(long, default_value_t = 50)]
+    pub block_players: usize,
+    /// Blocks around them, to each side.
+    #[arg(long, default_value_t = 12)]
+    pub block_radius: i16,
     /// Replay these recordings instead of made-up worlds: the first is server a, the second (or
     /// the first again) is server b.
     #[arg(long)]
@@ -134,6 +173,10 @@ impl Options {
             self.hop_players = self.hop_players.min(4);
             self.hops = self.hops.min(2);
             self.settle = self.settle.min(500);
+            self.login_media = self.login_media.min(1_000_000);
+            self.logins = self.logins.min(1);
+            self.block_players = self.block_players.min(5);
+            self.block_radius = self.block_radius.min(4);
         }
         self
     }

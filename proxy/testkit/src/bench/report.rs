@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::media::MediaWay;
 use super::scene::Way;
 use crate::samples::Summary;
 
@@ -60,6 +61,48 @@ pub(super) struct HopReport {
     pub reconnect: Summary,
 }
 
+/// Logins with much media, one at a time.
+#[derive(Debug, Serialize)]
+pub(super) struct MediaReport {
+    /// What the direct ways lead to: `engine` or `fake`.
+    pub server: &'static str,
+    pub bytes: u64,
+    pub round_trip_ms: u64,
+    /// Time until the player stood in a world, by way.
+    pub ways: BTreeMap<MediaWay, Summary>,
+}
+
+/// Map blocks that many players get: CPU time of the proxy for each.
+#[derive(Debug, Serialize)]
+pub(super) struct BlocksReport {
+    pub players: usize,
+    /// Blocks that each of them got.
+    pub blocks: usize,
+    /// With the same content ids on both servers.
+    pub same_us: f64,
+    /// With other ids.
+    pub moved_us: f64,
+    /// With other ids and without a cache.
+    pub uncached_us: f64,
+}
+
+/// Twenty servers in five pools.
+#[derive(Debug, Serialize)]
+pub(super) struct ContentReport {
+    pub servers: usize,
+    pub pools: usize,
+    pub nodes: usize,
+    pub media_bytes: u64,
+    /// Seconds from the start of the process until a player was given the content of all servers.
+    pub cold_seconds: f64,
+    pub warm_seconds: f64,
+    /// Resident memory then.
+    pub cold_resident: u64,
+    pub warm_resident: u64,
+    /// That of a proxy with one empty server.
+    pub empty_resident: u64,
+}
+
 /// The proxy's cost relative to the yardsticks of the same run.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Ratios {
@@ -76,6 +119,16 @@ pub(super) struct Ratios {
     pub added_latency: BTreeMap<Way, AddedLatency>,
     /// Median hop to median direct reconnect.
     pub hop_p50_to_reconnect: Option<f64>,
+    /// Median login with much media over UDP, proxy to direct.
+    pub media_near: Option<f64>,
+    /// The same on a long way.
+    pub media_far: Option<f64>,
+    /// Over HTTP from the proxy to over UDP from the proxy, on a long way.
+    pub media_http_to_udp: Option<f64>,
+    /// Over HTTP from the proxy to over UDP directly, on a long way.
+    pub media_http_to_direct: Option<f64>,
+    /// CPU time of a rewritten block, with the cache to without.
+    pub blocks_cached_to_uncached: Option<f64>,
 }
 
 /// Latency added both ways.
@@ -103,21 +156,27 @@ pub(super) struct Report {
     pub hold: BTreeMap<Way, HoldReport>,
     pub latency: BTreeMap<Way, LatencyReport>,
     pub hops: Option<HopReport>,
+    pub media: Option<MediaReport>,
+    pub blocks: Option<BlocksReport>,
+    pub content: Option<ContentReport>,
     pub ratios: Ratios,
     pub failures: Vec<String>,
     pub failure_count: usize,
 }
 
 impl Report {
-    pub(super) fn new(media_bytes: usize) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             processors: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             optimized: !cfg!(debug_assertions),
-            media_bytes,
+            media_bytes: 0,
             joins: BTreeMap::new(),
             hold: BTreeMap::new(),
             latency: BTreeMap::new(),
             hops: None,
+            media: None,
+            blocks: None,
+            content: None,
             ratios: Ratios::default(),
             failures: Vec::new(),
             failure_count: 0,
@@ -163,6 +222,19 @@ impl Report {
         }
         if let Some(hops) = &self.hops {
             self.ratios.hop_p50_to_reconnect = ratio(hops.time.p50_ms, hops.reconnect.p50_ms);
+        }
+        if let Some(media) = &self.media {
+            let time = |way| media.ways.get(&way).map_or(0.0, |summary| summary.p50_ms);
+            use MediaWay::{Direct, FarDirect, FarHttp, FarProxy, Proxy};
+            self.ratios.media_near = ratio(time(Proxy), time(Direct));
+            self.ratios.media_far = ratio(time(FarProxy), time(FarDirect));
+            self.ratios.media_http_to_udp = ratio(time(FarHttp), time(FarProxy));
+            self.ratios.media_http_to_direct = ratio(time(FarHttp), time(FarDirect));
+        }
+        if let Some(blocks) = &self.blocks {
+            let added = |us: f64| (us - blocks.same_us).max(0.0);
+            self.ratios.blocks_cached_to_uncached =
+                ratio(added(blocks.moved_us), added(blocks.uncached_us));
         }
     }
 }
@@ -227,12 +299,52 @@ impl fmt::Display for Report {
             writeln!(f, "hops     proxy   {done} done, {failed} failed  {}", Times(*time))?;
             writeln!(f, "         reconnecting directly  {}", Times(*reconnect))?;
         }
+        if let Some(media) = &self.media {
+            let MediaReport { server, bytes, round_trip_ms, ways } = media;
+            for (way, time) in ways {
+                let way = way.to_string();
+                writeln!(
+                    f,
+                    "media    {way:12} {bytes} bytes, {server} server, far = {round_trip_ms} ms  {}",
+                    Times(*time)
+                )?;
+            }
+        }
+        if let Some(blocks) = &self.blocks {
+            let BlocksReport { players, blocks, same_us, moved_us, uncached_us } = blocks;
+            writeln!(
+                f,
+                "blocks   {players} players, {blocks} blocks each: {same_us:.1} us CPU/block with \
+                 equal ids, {moved_us:.1} us with moved ids, {uncached_us:.1} us without the cache"
+            )?;
+        }
+        if let Some(content) = &self.content {
+            writeln!(
+                f,
+                "content  {} servers in {} pools, {} nodes, {} bytes of media: ready after {:.2} s \
+                 cold, {:.2} s warm; {} MiB resident cold, {} MiB warm, {} MiB with one empty server",
+                content.servers,
+                content.pools,
+                content.nodes,
+                content.media_bytes,
+                content.cold_seconds,
+                content.warm_seconds,
+                content.cold_resident >> 20,
+                content.warm_resident >> 20,
+                content.empty_resident >> 20,
+            )?;
+        }
         let ratios = [
             ("CPU/datagram, proxy : relay", self.ratios.cpu_per_datagram_to_relay),
             ("CPU/player, proxy : relay", self.ratios.cpu_per_player_to_relay),
             ("join p50, proxy : direct", self.ratios.join_p50_to_direct),
             ("join p99, proxy : direct", self.ratios.join_p99_to_direct),
             ("hop p50 : direct reconnect", self.ratios.hop_p50_to_reconnect),
+            ("media near, proxy : direct", self.ratios.media_near),
+            ("media far, proxy : direct", self.ratios.media_far),
+            ("media far, HTTP : UDP", self.ratios.media_http_to_udp),
+            ("media far, HTTP : direct UDP", self.ratios.media_http_to_direct),
+            ("rewriting, cache : none", self.ratios.blocks_cached_to_uncached),
         ];
         for (name, ratio) in ratios {
             if let Some(ratio) = ratio {

@@ -8,13 +8,13 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 
 use super::BenchError;
-use super::children::{Process, start_proxy, start_relay};
+use super::children::{Backend, Process, start_proxy, start_relay};
 use super::cli::Options;
 use super::report::Report;
 use crate::{BotOptions, FakeServer, FakeServerOptions, World};
 
 /// Start value of the media's random bytes.
-const MEDIA_SEED: u64 = 0x6d65_7365;
+pub(super) const MEDIA_SEED: u64 = 0x6d65_7365;
 
 /// How players reach the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -84,14 +84,16 @@ fn worlds(options: &Options) -> Result<(World, World), BenchError> {
     Ok((a, b))
 }
 
-fn server(world: World) -> Result<FakeServer, BenchError> {
+/// A server that keeps no journal and says goodbye when it ends.
+pub(super) fn server(world: World) -> Result<FakeServer, BenchError> {
     let mut options = FakeServerOptions::new(world);
     options.journal = 0;
     options.mortal = false;
     FakeServer::start(options).map_err(BenchError::io("cannot start a game server"))
 }
 
-fn proxy_binary(options: &Options) -> Result<PathBuf, BenchError> {
+/// The proxy's program.
+pub(super) fn proxy_binary(options: &Options) -> Result<PathBuf, BenchError> {
     if let Some(path) = &options.proxy {
         return Ok(path.clone());
     }
@@ -106,7 +108,11 @@ impl Scene {
         let relay = start_relay(a.addr()).await?;
         let folder = TempDir::new().map_err(BenchError::io("cannot make a temporary folder"))?;
         let program = proxy_binary(options)?;
-        let proxy = start_proxy(&program, folder.path(), a.addr(), b.addr()).await?;
+        let backends = [
+            Backend::new("a", a.addr()).with_fields("fallbacks: [ { server: b } ]"),
+            Backend::new("b", b.addr()).with_fields("fallbacks: [ { server: a } ]"),
+        ];
+        let proxy = start_proxy(&program, folder.path(), &backends, &[]).await?;
         Ok(Self {
             relay_addr: relay.addr,
             proxy_addr: proxy.addr,

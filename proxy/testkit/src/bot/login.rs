@@ -14,7 +14,7 @@ use mesegate_protocol::login::{BasedOn, ClientReady, FirstSrp, Step};
 use mesegate_transport::{Link, Message};
 use tokio::time::Instant;
 
-use super::media::download;
+use super::media::{download, fetch};
 use super::{BotOptions, JoinError, JoinTimes};
 use crate::talk::{self, NoMessage};
 use crate::view::View;
@@ -215,11 +215,11 @@ impl Login<'_> {
                 done = &mut work => return Ok(done),
                 () = self.link.drive() => {}
                 () = tokio::time::sleep_until(self.deadline) => {
-                    return Err(JoinError::Timeout { step: "password arithmetic" });
+                    return Err(JoinError::Timeout { step: "what is done beside the connection" });
                 }
             }
             if let Some(reason) = self.link.closed() {
-                let step = "password arithmetic";
+                let step = "what is done beside the connection";
                 return Err(JoinError::Closed { step, reason: reason.as_str() });
             }
         }
@@ -238,14 +238,21 @@ impl Login<'_> {
             AnnounceMedia::decode(&entered.announce_media, version)
                 .map_err(|_| JoinError::Definitions("ANNOUNCE_MEDIA"))?;
         if self.options.download {
+            let mut missing = announced.clone();
+            if self.options.http {
+                let hashes = missing.iter().map(|(_, hash)| *hash).collect();
+                let (bytes, got) = self.meanwhile(fetch(&remote_media, &hashes)).await?;
+                times.http_bytes = bytes;
+                missing.retain(|(_, hash)| !got.contains(hash));
+            }
             let early = &mut self.early;
             let keep = |message| {
                 if early.len() < EARLY {
                     early.push(message);
                 }
             };
-            times.media_bytes =
-                download(&mut self.link, &announced, version, self.deadline, keep).await?;
+            let bytes = download(&mut self.link, &missing, version, self.deadline, keep).await?;
+            times.media_bytes = times.http_bytes + bytes;
         }
         times.media = begun.elapsed();
         let known: BTreeSet<u16> = nodes.nodes.iter().map(|node| node.id).collect();

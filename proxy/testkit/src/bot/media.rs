@@ -1,5 +1,7 @@
 //! Fetching the announced files (`client/clientmedia.cpp`).
 
+mod http;
+
 use std::collections::HashMap;
 
 use mesegate_protocol::content::{MEDIA_FILE_MAX, Media, RequestMedia};
@@ -10,6 +12,8 @@ use tokio::time::Instant;
 use super::JoinError;
 use super::login::wait;
 use crate::world::sha1;
+
+pub(super) use http::fetch;
 
 /// Requests all files and checks each. Other messages go to `other`. Returns the bytes received.
 pub(super) async fn download(

@@ -7,6 +7,8 @@ use mesegate_protocol::ProtocolVersion;
 use mesegate_protocol::map::AIR;
 use mesegate_protocol::to_client;
 use mesegate_protocol::wire::Writer;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
 
 use super::World;
 
@@ -21,8 +23,7 @@ pub(super) fn messages(world: &World, version: ProtocolVersion) -> Vec<Bytes> {
     }
     let format = version.serialization_version();
     let centre = world.spawn.map(|nodes| (nodes / SIDE as f32).floor() as i16);
-    let full = encode(&[world.ground(); NODES], format);
-    let surface = encode(&surface(world), format);
+    let mut body = bodies(world, centre, format);
     let mut positions = Vec::new();
     for z in -world.radius..=world.radius {
         for y in -1..=0 {
@@ -33,12 +34,53 @@ pub(super) fn messages(world: &World, version: ProtocolVersion) -> Vec<Bytes> {
     }
     positions.sort_by_key(|p| p.iter().map(|c| i32::from(*c) * i32::from(*c)).sum::<i32>());
     let message = |offset: [i16; 3]| {
-        let body = if offset[1] < 0 { &full } else { &surface };
         let mut w = Writer::command(to_client::BLOCKDATA);
-        w.v3s16(std::array::from_fn(|axis| centre[axis] + offset[axis])).raw(body);
+        w.v3s16(std::array::from_fn(|axis| centre[axis] + offset[axis])).raw(&body(offset));
         w.finish()
     };
     positions.into_iter().map(message).collect()
+}
+
+/// Gives the encoded block at an offset from the centre.
+fn bodies<'a>(
+    world: &'a World,
+    centre: [i16; 3],
+    format: u8,
+) -> Box<dyn FnMut([i16; 3]) -> Vec<u8> + 'a> {
+    if let Some(seed) = world.hills {
+        return Box::new(move |offset| {
+            encode(&hills(world, seed, std::array::from_fn(|i| centre[i] + offset[i])), format)
+        });
+    }
+    let full = encode(&[world.ground(); NODES], format);
+    let surface = encode(&surface(world), format);
+    Box::new(move |offset| if offset[1] < 0 { full.clone() } else { surface.clone() })
+}
+
+/// Ground with hills, lumps of other nodes and single ones strewn in: compresses to about half a
+/// kilobyte, as a block of the standard game's surface does.
+fn hills(world: &World, seed: u64, block: [i16; 3]) -> [u16; NODES] {
+    let place = block.iter().fold(seed, |hash, axis| {
+        (hash ^ u64::from(axis.cast_unsigned())).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23)
+    });
+    let mut rng = SmallRng::seed_from_u64(place);
+    let mut any = || match world.nodes.len() {
+        0 => AIR,
+        count => world.nodes[rng.random_range(0..count)].id,
+    };
+    let lumps: [u16; 64] = std::array::from_fn(|_| any());
+    let strewn: [u16; 64] = std::array::from_fn(|_| any());
+    let height: [usize; 16] = std::array::from_fn(|i| 4 + (usize::from(strewn[i]) % 10));
+    std::array::from_fn(|index| {
+        let (x, y, z) = (index % SIDE, index / SIDE % SIDE, index / SIDE / SIDE);
+        if y > height[z / 4 * 4 + x / 4] {
+            AIR
+        } else if index % 67 == 0 {
+            strewn[index / 67]
+        } else {
+            lumps[z / 4 * 16 + y / 4 * 4 + x / 4]
+        }
+    })
 }
 
 fn surface(world: &World) -> [u16; NODES] {
@@ -89,6 +131,23 @@ mod tests {
     use super::*;
     use crate::View;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_blocks_of_a_hilly_world_are_alike() {
+        let world = World::new("a").with_more_nodes("m:n", 50, 300, "m.png").with_hills(1);
+        let version = ProtocolVersion(53);
+        let messages = messages(&world, version);
+        let bodies: BTreeSet<&[u8]> = messages.iter().map(|message| &message[8..]).collect();
+        assert_eq!(bodies.len(), messages.len());
+        let ids = world.nodes.iter().map(|node| node.id).collect();
+        let mut view = View::new(version, "bot", ids, true);
+        for message in &messages {
+            view.observe(message);
+        }
+        assert_eq!(view.violations, Vec::<String>::new());
+        let average = messages.iter().map(Bytes::len).sum::<usize>() / messages.len();
+        assert!((300..1000).contains(&average), "{average}");
+    }
 
     #[test]
     fn blocks_of_both_formats_hold_the_worlds_nodes() {

@@ -10,7 +10,7 @@ const FACES: u8 = 6;
 
 /// A plain opaque cube. No field used here differs between protocol versions: it has no bouncy
 /// group, is not liquid, and its texture does not start with a modifier.
-pub(super) fn content_features(node: &NodeSpec) -> Bytes {
+pub(crate) fn content_features(node: &NodeSpec) -> Bytes {
     let mut w = Writer::new();
     w.u8(13).str16(node.name.as_bytes());
     w.u16(1).str16(b"cracky").i16(3);
