@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_content;
 mod bad_input;
 mod bad_paths;
 mod injector;

@@ -19,6 +19,9 @@ use crate::{ContentError, digest};
 /// one that nobody needs.
 const REFRESH: u64 = 24 * 3600;
 
+/// Names of files that a line of the log has.
+const NAMES_SHOWN: usize = 5;
+
 /// Why a visit failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
@@ -94,8 +97,9 @@ pub(super) async fn fetch(
     }
     check(&definitions, version).await?;
     let announce = codec::announce(&definitions.announce, version).map_err(unusable)?;
+    tell_illegal(&spec.name, &announce.files);
     let delivered = match &mut link.0 {
-        Some(link) => download_missing(shared, link, &announce.files, version).await?,
+        Some(link) => download_missing(shared, spec, link, &announce.files, version).await?,
         None => HashMap::new(),
     };
     drop(link);
@@ -119,6 +123,17 @@ pub(super) async fn fetch(
         fetched_at: unix_now(),
     };
     Ok(Fetched::Content(Arc::new(manifest)))
+}
+
+/// Says which files are left out because no client accepts their names
+/// (`client/clientmedia.cpp`, ClientMediaDownloader::addFile).
+fn tell_illegal(server: &str, files: &[(String, Hash)]) {
+    let illegal = || files.iter().filter(|(name, _)| Kind::of(name) == Kind::Illegal);
+    let count = illegal().count();
+    if count > 0 {
+        let first: Vec<&str> = illegal().map(|(name, _)| &**name).take(NAMES_SHOWN).collect();
+        tracing::warn!(server, count, ?first, "media with illegal names is left out");
+    }
 }
 
 /// Says goodbye when it is dropped, also when the visit is given up half-way.
@@ -160,6 +175,7 @@ async fn check(definitions: &Definitions, version: ProtocolVersion) -> Result<()
 /// those announced.
 async fn download_missing(
     shared: &Shared,
+    spec: &ServerSpec,
     link: &mut mesegate_transport::Link,
     files: &[(String, Hash)],
     version: ProtocolVersion,
@@ -215,7 +231,8 @@ async fn download_missing(
     tracing::debug!(files = done.files, bytes = done.bytes, "media downloaded");
     if !done.missing.is_empty() {
         let count = done.missing.len();
-        tracing::warn!(count, first = done.missing[0], "announced media was not delivered");
+        let first = &done.missing[..count.min(NAMES_SHOWN)];
+        tracing::warn!(server = spec.name, count, ?first, "announced media cannot be had");
     }
     Ok(other)
 }
