@@ -11,7 +11,8 @@ use arc_swap::ArcSwap;
 use mesegate_auth::{AccountError, BackendKey, BackendKeyError, SqliteAccounts};
 use mesegate_backend::{Address, Credentials};
 use mesegate_content::{
-    ContentError, ContentStore, Library, LibraryConfig, ServerSpec, ServerState, ServerStatus,
+    ContentError, ContentStore, Library, LibraryConfig, Probe, ServerSpec, ServerState,
+    ServerStatus,
 };
 use mesegate_protocol::map::BlockCache;
 use mesegate_resource::Name;
@@ -339,6 +340,11 @@ pub(crate) fn server_specs(
         address: Address::new(&server.endpoint.host, server.endpoint.port),
         credentials: credentials(server),
         pool: server.spec.media_pool.as_ref().map(Name::to_string),
+        probe: Some(Probe {
+            interval: server.spec.probe.interval.0,
+            timeout: server.spec.probe.timeout.0,
+            threshold: server.spec.probe.unhealthy_threshold,
+        }),
     });
     specs.collect()
 }

@@ -44,7 +44,8 @@ pub use codec::digest;
 pub use error::ContentError;
 pub use hash::{Hash, from_hex, sha1, to_hex};
 pub use library::{
-    ContentMemory, Library, LibraryConfig, ServerSpec, ServerState, ServerStatus, offline_report,
+    ContentMemory, Library, LibraryConfig, Probe, ServerSpec, ServerState, ServerStatus,
+    offline_report,
 };
 pub use remote::RemoteMedia;
 pub use store::{BLOB_MAX, ContentStore, Manifest, MediaFile, Pair, Pruned};

@@ -21,7 +21,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-pub use config::{LibraryConfig, ServerSpec};
+pub use config::{LibraryConfig, Probe, ServerSpec};
 pub use offline::offline_report;
 pub use status::{ContentMemory, ServerState, ServerStatus};
 

@@ -28,6 +28,7 @@ fn library(dir: &tempfile::TempDir, addresses: &[Address]) -> Library {
         address: address.clone(),
         credentials: Credentials::Secret("service account of the tests".to_owned()),
         pool: None,
+        probe: None,
     };
     library.set_servers(addresses.iter().enumerate().map(spec).collect());
     library

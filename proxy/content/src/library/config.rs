@@ -71,6 +71,20 @@ pub struct ServerSpec {
     /// Servers of one pool have the same content: it is fetched from any of them, and players can
     /// enter all of them once it is known of one.
     pub pool: Option<String>,
+    /// How it is asked whether it is up, if not as the library's settings say.
+    pub probe: Option<Probe>,
+}
+
+/// How a server is asked whether it is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    /// Pause between two looks at a server that is up.
+    pub interval: Duration,
+    /// Time for an answer.
+    pub timeout: Duration,
+    /// Looks without success in a row after which a server that was up counts as down. One that
+    /// players lost counts as down after the first.
+    pub threshold: u32,
 }
 
 impl ServerSpec {

@@ -33,6 +33,8 @@ pub(super) async fn run(shared: Arc<Shared>, serial: u64, wake: Arc<Notify>) {
         visited: HashMap::new(),
         damaged: 0,
         retry: Duration::ZERO,
+        failures: 0,
+        doubted: false,
     };
     if fetcher.load().await.is_none() {
         return;
@@ -65,6 +67,10 @@ struct Fetcher {
     damaged: u64,
     /// Last pause after a failure.
     retry: Duration,
+    /// Looks without success since the last one with it.
+    failures: u32,
+    /// True if players lost it since then.
+    doubted: bool,
 }
 
 /// What has to be looked at now.
@@ -105,13 +111,28 @@ impl Fetcher {
         match self.visit().await? {
             Ok(pause) => {
                 self.retry = Duration::ZERO;
+                self.failures = 0;
+                self.doubted = false;
                 self.was_up = true;
                 self.ever_up = true;
                 self.fetch_failed = false;
                 self.shared.update(self.serial, Server::set_up)?;
                 Some(pause)
             }
+            Err(error) if self.forgives(&error)? => {
+                self.failures += 1;
+                self.asked = None;
+                let (reason, failures) = (error.reason(), self.failures);
+                tracing::debug!(
+                    serial = self.serial,
+                    reason,
+                    failures,
+                    "a look was in vain: {error}"
+                );
+                Some(self.back_off())
+            }
             Err(error) => {
+                self.failures += 1;
                 self.was_up = false;
                 self.fetch_failed = self.asked.take().is_some();
                 let (reason, text) = (error.reason(), error.to_string());
@@ -126,6 +147,14 @@ impl Fetcher {
         }
     }
 
+    /// Whether a failure is not enough yet for the server to count as down. `None` if it is gone.
+    fn forgives(&self, error: &FetchError) -> Option<bool> {
+        let threshold = self.spec()?.probe.map_or(1, |probe| probe.threshold);
+        // A server that refuses a version has answered.
+        let answered = matches!(error, FetchError::Enter(EnterError::VersionRefused { .. }));
+        Some(self.was_up && !self.doubted && !answered && self.failures + 1 < threshold)
+    }
+
     /// Doubles the pause, and moves it by up to a quarter, so that servers that went down together
     /// are not asked together for ever.
     fn back_off(&mut self) -> Duration {
@@ -136,10 +165,12 @@ impl Fetcher {
     }
 
     async fn visit(&mut self) -> Option<Result<Duration, FetchError>> {
-        let interval = self.shared.config.check_interval;
+        let probe = self.spec()?.probe;
+        let interval = probe.map_or(self.shared.config.check_interval, |probe| probe.interval);
         // Woken for another reason: no need to ask again.
         if self.take_doubt()? {
             self.asked = None;
+            self.doubted = true;
         }
         let fresh = self.asked.is_some_and(|asked| asked.elapsed() < interval.mul_f64(0.9));
         if !fresh && let Err(error) = self.ask().await? {
@@ -168,7 +199,11 @@ impl Fetcher {
     async fn ask(&mut self) -> Option<Result<(), FetchError>> {
         let spec = self.spec()?;
         self.asked = None;
-        let newest = match hello(&dial(&self.shared, &spec)).await {
+        let mut dial = dial(&self.shared, &spec);
+        if let Some(probe) = spec.probe {
+            dial.deadline = probe.timeout;
+        }
+        let newest = match hello(&dial).await {
             Ok(newest) => newest,
             Err(error) => return Some(Err(error.into())),
         };

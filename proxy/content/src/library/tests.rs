@@ -125,6 +125,37 @@ async fn servers_are_fetched_joined_and_served_from_disk_when_they_are_down() {
 }
 
 #[tokio::test]
+async fn a_server_counts_as_down_after_as_many_looks_as_its_probe_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::start(scene(lobby()));
+    let probed = |name: &str, interval, threshold| ServerSpec {
+        probe: Some(Probe { interval, timeout: Duration::from_secs(1), threshold }),
+        ..fake.spec(name)
+    };
+    let often = Duration::from_millis(50);
+    let specs = vec![
+        probed("hasty", often, 1),
+        probed("patient", often, 4),
+        probed("seldom", Duration::from_hours(1), 9),
+    ];
+    let library = library(&dir);
+    library.set_servers(specs);
+    let are = |library: &Library, up: [bool; 3]| {
+        let found: Vec<bool> =
+            library.server_status().iter().map(|status| status.state.is_up()).collect();
+        (found == up).then_some(())
+    };
+    until(&library, "all are up", |library| are(library, [true; 3])).await;
+    catalogue_of(&library, 53, &["hasty", "patient", "seldom"]).await;
+    fake.stop().await;
+    until(&library, "one is down", |library| are(library, [false, true, true])).await;
+    until(&library, "two are down", |library| are(library, [false, false, true])).await;
+    // Players who lose a server know better than any count.
+    library.report_lost("seldom");
+    until(&library, "all are down", |library| are(library, [false; 3])).await;
+}
+
+#[tokio::test]
 async fn a_server_that_was_never_seen_joins_when_it_comes_up() {
     let dir = tempfile::tempdir().unwrap();
     let one = Fake::start(scene(lobby()));

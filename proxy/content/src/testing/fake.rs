@@ -104,6 +104,7 @@ impl Fake {
             address: self.address.into(),
             credentials: Credentials::Secret("secret".to_owned()),
             pool: None,
+            probe: None,
         }
     }
 
