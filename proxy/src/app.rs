@@ -22,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use crate::admin::{About, Admin, AdminError};
-use crate::base::Base;
+use crate::base::{self, Base};
 use crate::cli::Options;
 use crate::departures::Departures;
 use crate::figures::Figures;
@@ -307,8 +307,11 @@ fn choose_base(shared: &Shared, changed: bool) {
     let network = shared.network.load_full();
     let servers = network.by_precedence(None);
     let players = shared.players.by_server();
-    let count = |name: &str| players.get(name).copied().unwrap_or(0);
-    let sizes: Vec<_> = servers.iter().map(|s| (s.name.as_str(), count(s.name.as_str()))).collect();
+    let sizes = base::sizes(servers.iter().map(|server| {
+        let name = server.name.as_str();
+        let pool = server.spec.media_pool.as_ref().map(Name::as_str);
+        (name, pool, players.get(name).copied().unwrap_or(0))
+    }));
     let moved = base.choose(&sizes, Instant::now());
     if moved {
         let name = base.server().or(sizes.first().map(|(name, _)| *name));

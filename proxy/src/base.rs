@@ -3,6 +3,7 @@
 //! change makes all catalogues anew, and players who log in then are given other ids than those
 //! before them, whose rewritten blocks they could have shared. So the base changes seldom.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// A base stays at least this long.
@@ -55,9 +56,38 @@ impl Base {
     }
 }
 
+/// Servers of one pool have the same content, so their players count together, for the first of
+/// them. Takes name, pool and players of each server.
+pub(crate) fn sizes<'a>(
+    servers: impl Iterator<Item = (&'a str, Option<&'a str>, u32)>,
+) -> Vec<(&'a str, u32)> {
+    let mut sizes = Vec::new();
+    let mut pools: HashMap<&str, usize> = HashMap::new();
+    for (name, pool, players) in servers {
+        let known = pool.and_then(|pool| pools.get(pool));
+        if let Some((_, size)) = known.and_then(|at| sizes.get_mut(*at)) {
+            *size += players;
+            continue;
+        }
+        if let Some(pool) = pool {
+            pools.insert(pool, sizes.len());
+        }
+        sizes.push((name, players));
+    }
+    sizes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn players_of_a_pool_count_together() {
+        let servers = [("lobby", None, 3), ("a1", Some("a"), 2), ("b", None, 1)];
+        let more = [("a2", Some("a"), 4), ("a", None, 1)];
+        let sizes = sizes(servers.into_iter().chain(more));
+        assert_eq!(sizes, [("lobby", 3), ("a1", 6), ("b", 1), ("a", 1)]);
+    }
 
     #[test]
     fn the_base_is_where_most_players_are_but_changes_seldom() {
