@@ -22,7 +22,7 @@ enum Kind {
 
 /// Which of an element's arguments name something.
 fn kinds(element: &str, count: usize) -> &'static [(usize, Kind)] {
-    use Kind::*;
+    use Kind::{Columns, File, Hypertext, Item, RawItem, Style, Texture, Textures};
     match element {
         "image" if count == 2 => &[(1, Texture)],
         "image" | "background" | "background9" => &[(2, Texture)],
