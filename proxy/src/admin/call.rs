@@ -189,12 +189,13 @@ async fn answer<T: prost::Message + Default>(
 
 /// One record for every call that changes something, or was to.
 pub(super) fn audit(actor: &str, verb: Verb, subject: &str, result: &str) {
-    tracing::info!(target: "audit", actor, verb = verb.method, subject, result, "admin");
+    tracing::info!(target: "audit", actor, verb = verb.method, subject, result, "audit");
 }
 
-/// What is kept of the caller's time for the answer's way.
+/// What is kept of the caller's time: for the answer's way, and because players' tasks look at
+/// deadlines four times a second.
 fn margin(limit: Duration) -> Duration {
-    (limit / 8).min(Duration::from_millis(400))
+    (limit / 4).min(Duration::from_millis(500))
 }
 
 /// The caller's `grpc-timeout` (gRPC over HTTP2, "Requests").
