@@ -1,5 +1,7 @@
 //! What a banned player reads.
 
+use std::fmt::Write as _;
+
 use mesegate_auth::Ban;
 
 /// What a banned player reads, at `now` in Unix seconds.
@@ -10,7 +12,7 @@ pub(crate) fn told(ban: &Ban, now: i64) -> String {
     };
     if let Some(expires) = ban.terms.expires {
         let left = u64::try_from(expires.saturating_sub(now)).unwrap_or(0);
-        text.push_str(&format!("\nThe ban ends in {}.", span(left)));
+        let _ = write!(text, "\nThe ban ends in {}.", span(left));
     }
     text
 }

@@ -31,7 +31,7 @@ impl Interceptor for Token {
 pub(crate) async fn connect(options: &ServerOptions) -> Result<Connection, Error> {
     let unreachable = |error: tonic::transport::Error| {
         let cause = std::error::Error::source(&error);
-        let text = cause.map_or_else(|| error.to_string(), |cause| innermost(cause));
+        let text = cause.map_or_else(|| error.to_string(), innermost);
         Error::Unreachable { url: options.server.clone(), text }
     };
     let wrong = |_| {

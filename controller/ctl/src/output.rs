@@ -1,5 +1,6 @@
 //! Results as tables, JSON or YAML.
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use serde_json::Value;
@@ -71,7 +72,7 @@ fn table(out: &mut impl Write, heads: &[&str], rows: Vec<Vec<String>>) -> Result
     for row in [&heads].into_iter().chain(&rows) {
         let mut text = String::new();
         for (cell, width) in row.iter().zip(&widths) {
-            text.push_str(&format!("{cell:<width$}   "));
+            let _ = write!(text, "{cell:<width$}   ");
         }
         writeln!(out, "{}", text.trim_end())?;
     }

@@ -1,5 +1,6 @@
 //! What each kind of thing shows of itself.
 
+use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use mesegate_proto::admin::v1 as pb;
@@ -194,7 +195,7 @@ pub(crate) fn moved(line: &pb::MovePlayersResponse) -> (String, Value) {
     let reason = if failed { line.reason().name() } else { "" };
     let mut text = format!("{name}   {outcome}   {server}");
     if failed {
-        text.push_str(&format!("   {reason}: {}", plain(&line.text)));
+        let _ = write!(text, "   {reason}: {}", plain(&line.text));
     }
     let value = json!({
         "name": line.name,

@@ -38,6 +38,6 @@ mod tests {
         }
         assert_eq!(short(Duration::from_secs(0)), "0s");
         assert_eq!(short(Duration::from_secs(119)), "1m");
-        assert_eq!(short(Duration::from_secs(90_000)), "1d");
+        assert_eq!(short(Duration::from_hours(25)), "1d");
     }
 }

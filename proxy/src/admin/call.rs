@@ -18,7 +18,7 @@ use super::repeats::{Key, Turn};
 use super::verb::Verb;
 
 /// How long a call without a deadline may take, and one with a later deadline.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A call that was let in.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ impl Api {
         }
         let given = timeout(request.metadata());
         let limit = given.unwrap_or(LIMIT).min(LIMIT);
-        let deadline = Instant::now() + limit - margin(limit);
+        let deadline = Instant::now() + limit.saturating_sub(margin(limit));
         Ok(Call { actor, verb, deadline, limited: given.is_some() })
     }
 

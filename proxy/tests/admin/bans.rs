@@ -11,10 +11,12 @@ use crate::support::{SOON, refusal, within};
 
 const FOREVER: u64 = 60;
 
+#[allow(clippy::unnecessary_wraps)] // as requests take it
 fn name(name: &str) -> Option<pb::BanSubject> {
     Some(pb::BanSubject { kind: Some(Kind::Name(name.into())) })
 }
 
+#[allow(clippy::unnecessary_wraps)] // as requests take it
 fn address(text: &str) -> Option<pb::BanSubject> {
     Some(pb::BanSubject { kind: Some(Kind::Address(text.into())) })
 }
@@ -53,7 +55,7 @@ async fn a_banned_name_is_out_at_once_and_stays_out() {
         assert_eq!(bob.closed(), None);
 
         let list = net.admin.bans().list_bans(pb::ListBansRequest::default()).await.unwrap();
-        assert_eq!(list.into_inner().bans, [ban.clone()]);
+        assert_eq!(list.into_inner().bans, std::slice::from_ref(&ban));
         let check = pb::CheckBanRequest { name: "aLiCe".into(), ..Default::default() };
         let found = net.admin.bans().check_ban(check.clone()).await.unwrap().into_inner().ban;
         assert_eq!(found, Some(ban));

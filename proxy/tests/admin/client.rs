@@ -140,6 +140,7 @@ impl Admin {
     }
 }
 
+#[allow(clippy::unnecessary_wraps)] // as requests take it
 pub fn target(server: &str) -> Option<pb::Target> {
     Some(pb::Target { kind: Some(pb::target::Kind::Server(server.into())) })
 }

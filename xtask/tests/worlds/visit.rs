@@ -36,8 +36,7 @@ impl Visit {
         options.walk = false;
         options.language = "de".into();
         options.deadline = PATIENCE;
-        let bot = Bot::join(options).await.unwrap_or_else(|error| panic!("{player}: {error}"));
-        bot
+        Bot::join(options).await.unwrap_or_else(|error| panic!("{player}: {error}"))
     }
 
     /// Has everything shown, and leaves.

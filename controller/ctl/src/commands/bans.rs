@@ -1,5 +1,6 @@
 //! Bans.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
@@ -46,7 +47,7 @@ pub(super) async fn create(
     let value = json!({ "ban": ban.value(), "kicked": done.kicked });
     let mut text = format!("{} is banned, number {}", rows::subject(&ban), ban.id);
     if !done.kicked.is_empty() {
-        text.push_str(&format!("; sent away: {}", done.kicked.join(", ")));
+        let _ = write!(text, "; sent away: {}", done.kicked.join(", "));
     }
     session.line(&text, &value)
 }
