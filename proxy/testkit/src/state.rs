@@ -27,7 +27,7 @@ use mesegate_protocol::wire::WireError;
 use crate::bot::{Bot, Event};
 
 pub use content::Content;
-pub use difference::differences;
+pub use difference::{differences, take_back};
 pub use messages::State;
 pub use names::Names;
 

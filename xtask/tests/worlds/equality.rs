@@ -1,12 +1,12 @@
 //! What a player gets of a world through the proxy is what the world's server sends, message by
 //! message, but for names and numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mesegate_protocol::to_client;
-use mesegate_testkit::state::{Names, Recording, State, differences};
+use mesegate_testkit::state::{Names, Recording, State, differences, take_back};
 use tokio::runtime::Runtime;
 use xtask::engine::Server;
 use xtask::lab::Generation::{self, V5_6, V5_10, V5_15};
@@ -78,20 +78,52 @@ fn is_complete(world: World, version: u16, state: &State) {
     assert!(state.objects.len() > entities, "only {} objects", state.objects.len());
 }
 
-/// The lines in which the second visit differs from the first, which went straight to the server.
-fn compare(world: World, direct: &Recording, through: &Recording) -> Vec<String> {
-    assert_eq!(direct.version, through.version);
-    let own = Names::direct(&direct.content, direct.version).unwrap();
-    let theirs = match Names::through(&direct.content, &through.content, direct.version) {
-        Ok(names) => names,
-        Err(lines) => return lines,
-    };
-    let state = State::of(direct, &own);
-    is_complete(world, direct.version.0, &state);
-    let mut lines = differences(&state, &State::of(through, &theirs));
-    lines.extend(direct.violations.iter().map(|it| format!("the server itself: {it}")));
-    lines.extend(through.violations.iter().cloned());
-    lines
+/// Compares visits with visits that went straight to the server.
+#[derive(Default)]
+struct Comparison {
+    /// What the proxy says before any world's own messages, by version.
+    defaults: BTreeMap<(u16, u16), Vec<String>>,
+}
+
+impl Comparison {
+    /// The lines in which the second visit differs from the first.
+    fn compare(&mut self, world: World, direct: &Recording, through: &Recording) -> Vec<String> {
+        assert_eq!(direct.version, through.version);
+        let version = direct.version.0;
+        let own = Names::direct(&direct.content, direct.version).unwrap();
+        let theirs = match Names::through(&direct.content, &through.content, direct.version) {
+            Ok(names) => names,
+            Err(lines) => return lines,
+        };
+        let state = State::of(direct, &own);
+        is_complete(world, version, &state);
+        let mut seen = State::of(through, &theirs);
+        let mut lines = Vec::new();
+        for (command, mut taken) in take_back(&state, &mut seen) {
+            let name = to_client::name(command);
+            let picture = match command {
+                to_client::SET_SUN => Some("sun.png"),
+                to_client::SET_MOON => Some("moon.png"),
+                _ => None,
+            };
+            // The world's own sun, where the client would take another one.
+            if let (2, Some(picture)) = (taken.len(), picture)
+                && let Some(last) = taken.pop()
+                && !last.contains(&own.file(picture))
+            {
+                lines.push(format!("{name} does not name the world's own {picture}: {last}"));
+            }
+            // Whatever else it says is the same for every world: the client's own defaults.
+            let usual = self.defaults.entry((version, command)).or_insert_with(|| taken.clone());
+            if *usual != taken {
+                lines.push(format!("{name} begins with {taken:?}, elsewhere with {usual:?}"));
+            }
+        }
+        lines.extend(differences(&state, &seen));
+        lines.extend(direct.violations.iter().map(|it| format!("the server itself: {it}")));
+        lines.extend(through.violations.iter().cloned());
+        lines
+    }
 }
 
 /// A visit at each version to one world, one after the other: what is shown to one player changes
@@ -131,6 +163,27 @@ async fn visit_through(proxy: &Proxy, version: u16, download: bool) -> Vec<(Worl
     recordings
 }
 
+/// Waits until those who join get the content of all worlds, translations included.
+async fn wait_merged(proxy: &Proxy, version: u16, direct: [&Recording; 3]) {
+    let limit = Duration::from_secs(30);
+    let begun = Instant::now();
+    let complete = |recording: &Recording| {
+        let hashes: BTreeSet<_> = recording.content.files.values().collect();
+        direct.iter().all(|it| it.content.files.values().all(|hash| hashes.contains(hash)))
+    };
+    for attempt in 0.. {
+        let visit = Visit { world: World::Plain, version, download: false };
+        let bot = visit.join(proxy.address(), &format!("scout{version}x{attempt}")).await;
+        let recording = Recording::take(&bot).unwrap();
+        bot.leave().await;
+        if complete(&recording) {
+            return;
+        }
+        assert!(begun.elapsed() < limit, "files are still missing at {version}");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
 /// All worlds on servers of one generation, behind one proxy, at these protocol versions.
 fn worlds_are_equal(generation: Generation, versions: &[u16]) {
     let lab = Lab::ensure(&[generation]).unwrap();
@@ -147,28 +200,53 @@ fn worlds_are_equal(generation: Generation, versions: &[u16]) {
     });
     println!("{generation}: direct visits after {:.1} s", begun.elapsed().as_secs_f64());
     let proxy = Proxy::start(&ProxySpec::new(&named)).unwrap();
-    let mut wrong = Vec::new();
+    let mut wrong = Findings::default();
+    let mut comparison = Comparison::default();
     for version in versions {
+        let all = World::ALL.map(|world| &direct[&(world.name(), *version)]);
+        runtime.block_on(wait_merged(&proxy, *version, all));
         // Files are checked by their hashes once; definitions differ from version to version.
         let download = Some(version) == versions.last();
         for (world, through) in runtime.block_on(visit_through(&proxy, *version, download)) {
-            let place = format!("{} {generation} at {version}", world.name());
-            let lines = compare(world, &direct[&(world.name(), *version)], &through);
-            wrong.extend(lines.iter().map(|line| format!("{place}: {line}")));
+            let lines = comparison.compare(world, &direct[&(world.name(), *version)], &through);
+            wrong.add(world.name(), *version, lines);
             // It had all the other worlds in its content at the same time.
             for other in World::ALL.into_iter().filter(|other| *other != world) {
                 let content = &direct[&(other.name(), *version)].content;
                 let names = Names::through(content, &through.content, through.version);
-                let lines = names.err().unwrap_or_default();
-                let what = format!("{place}, content of {}", other.name());
-                wrong.extend(lines.iter().map(|line| format!("{what}: {line}")));
+                let place = format!("{}, content of {}", world.name(), other.name());
+                wrong.add(&place, *version, names.err().unwrap_or_default());
             }
         }
         println!("{generation} at {version}: after {:.1} s", begun.elapsed().as_secs_f64());
     }
-    let count = wrong.len();
-    wrong.truncate(80);
-    assert!(wrong.is_empty(), "{count} differences:\n{}", wrong.join("\n"));
+    wrong.none(generation);
+}
+
+/// What is different, with the versions at which it is.
+#[derive(Default)]
+struct Findings(BTreeMap<String, Vec<u16>>);
+
+impl Findings {
+    /// At most this many of each kind are shown.
+    const SHOWN: usize = 40;
+
+    fn add(&mut self, place: &str, version: u16, lines: Vec<String>) {
+        for line in lines {
+            self.0.entry(format!("{place}: {line}")).or_default().push(version);
+        }
+    }
+
+    fn none(self, generation: Generation) {
+        let count = self.0.len();
+        let (content, messages): (Vec<_>, Vec<_>) =
+            self.0.into_iter().partition(|(line, _)| line.contains("counterpart"));
+        let shown =
+            messages.into_iter().take(Self::SHOWN).chain(content.into_iter().take(Self::SHOWN));
+        let lines: Vec<String> =
+            shown.map(|(line, versions)| format!("{line} (at {versions:?})")).collect();
+        assert!(count == 0, "{generation}: {count} differences:\n{}", lines.join("\n"));
+    }
 }
 
 #[test]
@@ -203,7 +281,7 @@ fn two_direct_visits_are_equal() {
         let visit = Visit { world, version: 51, download: false };
         let [first, second] =
             ["first", "second"].map(|it| runtime().block_on(visit.record(server.address(), it)));
-        let lines = compare(world, &first, &second);
+        let lines = Comparison::default().compare(world, &first, &second);
         wrong.extend(lines.iter().map(|it| format!("{}: {it}", world.name())));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mesegate_testkit::state::Recording;
-use mesegate_testkit::{Bot, BotOptions};
+use mesegate_testkit::{Bot, BotOptions, View};
 use tokio::time::{Instant, sleep};
 
 use crate::servers::World;
@@ -41,6 +41,10 @@ impl Visit {
 
     /// Has everything shown, and leaves.
     pub(crate) async fn see(&self, bot: Bot) -> Recording {
+        // A busy server is quiet before it has begun.
+        let entities = if self.world == World::Conflict { 10 } else { 0 };
+        let begun = move |view: &View| view.blocks.len() >= 25 && view.objects.len() > entities;
+        bot.until_within("the world around", PATIENCE, begun).await.unwrap();
         quiet(&bot, Duration::from_millis(500)).await;
         match self.world {
             World::Conflict => show(&bot, "/conflict show", "conflict: shown").await,
@@ -48,6 +52,11 @@ impl Visit {
                 show(&bot, "/probe up", "probe: up").await;
                 show(&bot, "/probe up inventory", "probe: up inventory").await;
             }
+        }
+        // What follows from it comes with the server's next steps.
+        for _ in 0..2 {
+            show(&bot, "/probe pos", "probe: pos").await;
+            sleep(Duration::from_millis(200)).await;
         }
         quiet(&bot, Duration::from_millis(400)).await;
         let recording = Recording::take(&bot).unwrap();

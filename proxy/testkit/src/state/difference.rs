@@ -16,6 +16,45 @@ const REPEATED: [u16; 5] = [
     to_client::MEDIA,
 ];
 
+/// What a proxy may say before a world's own messages so that nothing of another world stays, and
+/// how often.
+const TAKEN_BACK: [(u16, usize); 16] = [
+    (to_client::SHOW_FORMSPEC, 1),
+    (to_client::FORMSPEC_PREPEND, 1),
+    (to_client::HUD_SET_FLAGS, 1),
+    (to_client::HUD_SET_PARAM, 3),
+    (to_client::SET_SKY, 1),
+    (to_client::CLOUD_PARAMS, 1),
+    (to_client::OVERRIDE_DAY_NIGHT_RATIO, 1),
+    (to_client::EYE_OFFSET, 1),
+    (to_client::LOCAL_PLAYER_ANIMATIONS, 1),
+    (to_client::FOV, 1),
+    // The second names the world's own pictures if they are not called as the client expects.
+    (to_client::SET_SUN, 2),
+    (to_client::SET_MOON, 2),
+    (to_client::SET_STARS, 1),
+    (to_client::MINIMAP_MODES, 1),
+    (to_client::SET_LIGHTING, 1),
+    (to_client::CAMERA, 1),
+];
+
+/// Takes the messages away that a proxy may have put before those of `direct`, and gives them, so
+/// that what they say can be looked at.
+pub fn take_back(direct: &State, through: &mut State) -> BTreeMap<u16, Vec<String>> {
+    let mut taken = BTreeMap::new();
+    for (command, limit) in TAKEN_BACK {
+        let own = direct.sequences.get(&command).map_or(0, Vec::len);
+        if let Some(all) = through.sequences.get_mut(&command) {
+            let extra = all.len().saturating_sub(own).min(limit);
+            taken.insert(command, all.drain(..extra).collect());
+            if all.is_empty() {
+                through.sequences.remove(&command);
+            }
+        }
+    }
+    taken
+}
+
 /// Everything in which `through` is not what `direct` is, one line each. Map blocks that only one
 /// visit got are no difference: which come first is a matter of time.
 pub fn differences(direct: &State, through: &State) -> Vec<String> {

@@ -26,7 +26,8 @@ impl Names {
     /// # Errors
     /// Definitions that cannot be read.
     pub fn direct(content: &Content, version: ProtocolVersion) -> Result<Self, WireError> {
-        let own = content.names().into_iter().map(|name| (name.clone(), name)).collect();
+        let own = content.defined().into_iter().map(|name| (name.to_owned(), name.to_owned()));
+        let own = own.collect();
         Self::with(content, version, own)
     }
 
@@ -63,6 +64,14 @@ impl Names {
         for (id, name) in [(125, "unknown"), (126, "air"), (127, "ignore")] {
             names.ids.insert(id, name.into());
         }
+        // From here on only items are looked up by name.
+        for (alias, target) in &content.aliases {
+            if let Some(own) = names.items.get(target).cloned()
+                && !content.items.contains_key(alias)
+            {
+                names.items.insert(alias.clone(), own);
+            }
+        }
         Ok(names)
     }
 
@@ -94,9 +103,9 @@ impl Names {
         self.sounds.insert(group.to_owned(), format!("{{sound {members:?}}}"));
     }
 
-    /// A file's name; as it is if it was not announced: then the client's own files are meant, or
-    /// none.
-    pub(super) fn file(&self, name: &str) -> String {
+    /// What a file's name is written as: its hash; as it is if it was not announced: then the
+    /// client's own files are meant, or none.
+    pub fn file(&self, name: &str) -> String {
         self.files.get(name).map_or_else(|| name.to_owned(), |hash| format!("{{{}}}", hex(hash)))
     }
 
@@ -126,10 +135,18 @@ impl Names {
 }
 
 impl Content {
-    /// Every name of a node, an item or an alias.
-    pub(super) fn names(&self) -> BTreeSet<String> {
-        let nodes = self.nodes.iter().map(|(_, name, _)| name);
-        nodes.chain(self.items.keys()).chain(self.aliases.keys()).cloned().collect()
+    /// Every name of a node or an item.
+    pub(super) fn defined(&self) -> BTreeSet<&str> {
+        let nodes = self.nodes.iter().map(|(_, name, _)| name.as_str());
+        nodes.chain(self.items.keys().map(String::as_str)).collect()
+    }
+
+    /// What a name stands for.
+    pub(super) fn resolve<'a>(&'a self, name: &'a str) -> &'a str {
+        match self.aliases.get(name) {
+            Some(target) if !self.items.contains_key(name) => target,
+            _ => name,
+        }
     }
 }
 

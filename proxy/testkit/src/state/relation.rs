@@ -1,4 +1,7 @@
 //! Which of a proxy's definitions are those of one server, by what they are like.
+//!
+//! Aliases are followed on both sides: a proxy may send an alias's target instead, because other
+//! servers may have a definition of the alias's name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +17,6 @@ use super::names::Names;
 struct Thing {
     node: Option<Definition>,
     item: Option<Definition>,
-    alias: Option<String>,
 }
 
 type Things = BTreeMap<String, Thing>;
@@ -22,17 +24,27 @@ type Things = BTreeMap<String, Thing>;
 /// For every name of the server, the names that can stand for it.
 type Candidates<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
+/// What a client has one of, whatever servers think that it looks like (`itemdef.cpp` clear): the
+/// hand, which is compared with the inventories, and what stands for things that are not defined.
+const ONE_OF_A_KIND: [&str; 4] = ["", "unknown", "air", "ignore"];
+
 fn things(content: &Content, version: ProtocolVersion) -> Result<Things, WireError> {
     let names = Names::files(content);
     let mut things = Things::new();
     let nodes: BTreeMap<&str, &[u8]> =
         content.nodes.iter().map(|(_, name, bytes)| (name.as_str(), &bytes[..])).collect();
-    for name in content.names() {
-        let node = nodes.get(name.as_str()).map(|it| definition::node(it, &names)).transpose()?;
-        let item =
-            content.items.get(&name).map(|it| definition::item(it, &names, version)).transpose()?;
-        let alias = content.aliases.get(&name).cloned();
-        things.insert(name, Thing { node, item, alias });
+    let resolved = |mut definition: Definition| {
+        for name in &mut definition.refs {
+            *name = content.resolve(name).to_owned();
+        }
+        definition
+    };
+    for name in content.defined() {
+        let node = nodes.get(name).map(|it| definition::node(it, &names)).transpose()?;
+        let item = content.items.get(name);
+        let item = item.map(|it| definition::item(it, &names, version)).transpose()?;
+        let thing = Thing { node: node.map(resolved), item: item.map(resolved) };
+        things.insert(name.to_owned(), thing);
     }
     Ok(things)
 }
@@ -76,7 +88,7 @@ pub(super) fn relate(
         candidates = next;
     }
     for (name, found) in &candidates {
-        if found.is_empty() && !name.is_empty() {
+        if found.is_empty() && !ONE_OF_A_KIND.contains(name) {
             wrong.push(explain(name, &own[*name], &merged));
         }
     }
@@ -108,9 +120,9 @@ fn similar<'a>(own: &'a Things, merged: &'a Things) -> Candidates<'a> {
 
 fn alike(a: &Thing, b: &Thing) -> bool {
     let shape = |it: &Option<Definition>| it.as_ref().map(|it| it.shape.clone());
-    shape(&a.node) == shape(&b.node)
-        && shape(&a.item) == shape(&b.item)
-        && a.alias.is_some() == b.alias.is_some()
+    // A node whose name is another item's alias has no item of its own on this server; another
+    // server may have one.
+    shape(&a.node) == shape(&b.node) && (a.item.is_none() || shape(&a.item) == shape(&b.item))
 }
 
 /// For every name of the proxy, the server's names that it can stand for.
@@ -142,16 +154,11 @@ impl Relation<'_> {
     /// Whether everything that `a` refers to is what `b` refers to.
     fn agrees(&self, a: &Thing, b: &Thing, backwards: &Candidates<'_>) -> bool {
         let pairs = [(&a.node, &b.node), (&a.item, &b.item)];
-        let same =
-            pairs.into_iter().filter_map(|(a, b)| a.as_ref().zip(b.as_ref())).all(|(one, two)| {
-                one.refs.len() == two.refs.len()
-                    && one.refs.iter().zip(&two.refs).all(|(own, other)| self.same(own, other))
-                    && self.connects_alike(one, two, backwards)
-            });
-        same && match (&a.alias, &b.alias) {
-            (Some(own), Some(other)) => self.same(own, other),
-            _ => true,
-        }
+        pairs.into_iter().filter_map(|(a, b)| a.as_ref().zip(b.as_ref())).all(|(one, two)| {
+            one.refs.len() == two.refs.len()
+                && one.refs.iter().zip(&two.refs).all(|(own, other)| self.same(own, other))
+                && self.connects_alike(one, two, backwards)
+        })
     }
 
     /// Connects to the same nodes of this server, whatever other servers' nodes besides.
@@ -191,7 +198,6 @@ fn explain(name: &str, thing: &Thing, merged: &Things) -> String {
             };
             text = format!("{text}; the {what} {other} {reason}");
         }
-        text = format!("{text}; alias {:?}, not {:?}", theirs.alias, thing.alias);
     }
     text
 }
@@ -209,7 +215,8 @@ pub(super) fn first_difference(a: &str, b: &str) -> String {
 }
 
 fn choose(candidates: &Candidates<'_>) -> BTreeMap<String, String> {
-    let mut map: BTreeMap<String, String> = BTreeMap::new();
+    let mut map: BTreeMap<String, String> =
+        ONE_OF_A_KIND.iter().map(|name| ((*name).to_owned(), (*name).to_owned())).collect();
     for (name, found) in candidates {
         for other in found {
             let entry = map.entry((*other).to_owned()).or_default();

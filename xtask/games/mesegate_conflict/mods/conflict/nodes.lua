@@ -21,7 +21,8 @@ local function sound(name)
 	return {name = name, gain = 0.5, pitch = 1.1}
 end
 
-local sounds = {footstep = sound("default_dirt_footstep"), dig = sound("__group"),
+-- The footstep is nobody's: it stays as it is, and nothing is heard.
+local sounds = {footstep = sound("conflict_silent"), dig = sound("__group"),
 	dug = sound("default_dug_node"), place = sound("default_place_node"),
 	place_failed = sound("conflict_ping")}
 

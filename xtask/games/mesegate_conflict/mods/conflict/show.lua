@@ -94,7 +94,7 @@ local function sounds(player)
 	core.sound_play("default_place_node", {to_player = name, gain = 0.1, loop = true})
 	core.sound_play("conflict_ping", {to_player = name, gain = 0.1}, true)
 	core.sound_play({name = "default_dug_node", pitch = 1.2}, {to_player = name, pos = vector.new(1, 10, 8)})
-	core.sound_play("default_dirt_footstep", {to_player = name, gain = 0.3})
+	core.sound_play("conflict_silent", {to_player = name, gain = 0.3})
 	local last = core.sound_play("default_chest_open", {to_player = name,
 		object = conflict.standing["conflict:cube"], loop = true})
 	core.sound_fade(last, 0.1, 0.01)
