@@ -31,6 +31,8 @@ pub mod admin {
     }
 }
 
+pub mod control;
+
 #[cfg(test)]
 mod tests {
     use super::admin::v1::FailureReason;

@@ -1,0 +1,201 @@
+//! One process: everything started in order, and stopped in the reverse one.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kube::Client;
+use mesegate_proto::control::MAX_MESSAGE;
+use mesegate_proto::control::v1::control_service_server::ControlServiceServer;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use crate::cli::Options;
+use crate::cluster::Cluster;
+use crate::compile::{Compiled, compile};
+use crate::fleet::Fleet;
+use crate::http::{self, Pages};
+use crate::lease;
+use crate::metrics::Metrics;
+use crate::stream::Control;
+use crate::writer::Writer;
+
+/// Changes within this time become one.
+const TOGETHER: Duration = Duration::from_millis(100);
+
+/// How often what changes with time alone is looked at: bans that are over.
+const AGING: Duration = Duration::from_secs(10);
+
+/// How long streams may take to end.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Why the controller does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An address that anybody could reach.
+    #[error(
+        "--listen {0}: only loopback addresses are accepted: nothing proves yet who a proxy is; \
+         write for example 127.0.0.1:7443"
+    )]
+    Exposed(SocketAddr),
+    /// An address.
+    #[error("cannot listen on {what} {addr}: {error}")]
+    Listen {
+        /// Flag that names it.
+        what: &'static str,
+        /// The address.
+        addr: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The way to the API server.
+    #[error("cannot find the API server: {0}")]
+    Config(#[from] kube::config::InferConfigError),
+    /// The client.
+    #[error("cannot make a client for the API server: {0}")]
+    Client(Box<kube::Error>),
+    /// The runtime or its signal handlers.
+    #[error("cannot start: {0}")]
+    Start(#[from] std::io::Error),
+    /// The metrics.
+    #[error("cannot register metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The gRPC server.
+    #[error("the gRPC server ended: {0}")]
+    Serve(#[from] tonic::transport::Error),
+}
+
+/// Runs the controller until it is told to stop.
+///
+/// # Errors
+/// Everything that keeps it from starting; the text names the flag or address.
+pub fn run(options: Options) -> Result<(), RunError> {
+    if !options.listen.ip().is_loopback() {
+        return Err(RunError::Exposed(options.listen));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(serve(options));
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    result
+}
+
+async fn serve(options: Options) -> Result<(), RunError> {
+    let config = kube::Config::infer().await?;
+    let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let client = Client::try_from(config).map_err(|error| RunError::Client(Box::new(error)))?;
+    let listener = listen("--listen", options.listen).await?;
+    let http = listen("--http", options.http).await?;
+    let metrics = Metrics::new()?;
+    let fleet = Fleet::default();
+    let synced = Arc::new(AtomicBool::new(false));
+    let (stop, stopping) = watch::channel(false);
+    let pages =
+        Pages { metrics: metrics.clone(), fleet: fleet.clone(), synced: Arc::clone(&synced) };
+    tokio::spawn(http::serve(http, pages));
+    let cluster = Cluster::watch(&client, &namespace, &metrics);
+    let (sender, compiled) = watch::channel(Arc::new(Compiled::default()));
+    tokio::spawn(keep_compiled(cluster.clone(), sender, synced, metrics.clone()));
+    let (holder, lease) = lease::hold(
+        &client,
+        &namespace,
+        &options.lease,
+        options.identity(),
+        metrics.clone(),
+        stopping.clone(),
+    );
+    let writer = Writer {
+        client,
+        namespace: namespace.clone(),
+        cluster,
+        compiled: compiled.clone(),
+        fleet: fleet.clone(),
+        leadership: holder,
+        metrics: metrics.clone(),
+    };
+    tokio::spawn(writer.run());
+    let control = Control { compiled, fleet, metrics, stopping: stopping.clone() };
+    let service = ControlServiceServer::new(control).max_decoding_message_size(MAX_MESSAGE);
+    let mut ending = stopping;
+    let server = tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(Duration::from_secs(10)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .add_service(service)
+        .serve_with_incoming_shutdown(
+            tokio_stream::wrappers::TcpListenerStream::new(listener),
+            async move {
+                let _ = ending.wait_for(|it| *it).await;
+            },
+        );
+    let server = tokio::spawn(server);
+    tracing::info!(listen = %options.listen, namespace, "proxies can connect");
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::pin!(server);
+    tokio::select! {
+        ended = &mut server => {
+            if let Ok(result) = ended {
+                result?;
+            }
+        }
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    stop.send_replace(true);
+    let _ = tokio::time::timeout(FAREWELL, server).await;
+    let _ = lease.await;
+    Ok(())
+}
+
+async fn listen(what: &'static str, addr: SocketAddr) -> Result<TcpListener, RunError> {
+    let listener = TcpListener::bind(addr).await;
+    listener.map_err(|error| RunError::Listen { what, addr, error })
+}
+
+/// Compiles whenever something has changed, and publishes what differs.
+async fn keep_compiled(
+    cluster: Cluster,
+    compiled: watch::Sender<Arc<Compiled>>,
+    synced: Arc<AtomicBool>,
+    metrics: Metrics,
+) {
+    let mut revision = cluster.revision();
+    if !cluster.synced().await {
+        return;
+    }
+    let mut aging = tokio::time::interval(AGING);
+    aging.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        revision.mark_unchanged();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+        let new = compile(&cluster.world(), now);
+        metrics.compiles_total.inc();
+        for ((kind, name), verdict) in &new.verdicts {
+            let known = compiled.borrow().verdicts.get(&(*kind, name.clone())) == Some(verdict);
+            if !verdict.accepted.good && !known {
+                let (reason, message) = (verdict.accepted.reason, &verdict.accepted.message);
+                tracing::warn!(kind, name, ?reason, "not accepted: {message}");
+            }
+        }
+        let changed = compiled.send_if_modified(|old| {
+            let differs = **old != new;
+            if differs {
+                *old = Arc::new(new);
+            }
+            differs
+        });
+        if changed {
+            let sizes: Vec<usize> = compiled.borrow().sets.values().map(|it| it.len()).collect();
+            tracing::info!(documents = ?sizes, "what proxies get has changed");
+        }
+        synced.store(true, Ordering::Relaxed);
+        tokio::select! {
+            changed = revision.changed() => if changed.is_err() { return },
+            _ = aging.tick() => {}
+        }
+        tokio::time::sleep(TOGETHER).await;
+    }
+}

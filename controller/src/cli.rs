@@ -1,0 +1,81 @@
+//! Process settings.
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+
+/// Gives the custom resources of a namespace to Mesegate's proxies.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "mesegate-controller", version, about, max_term_width = 100)]
+pub struct Options {
+    /// Address for proxies (gRPC without encryption). Only loopback addresses are accepted for
+    /// now: nothing proves yet who a proxy is
+    #[arg(
+        long,
+        env = "MESEGATE_CONTROL_LISTEN",
+        default_value = "127.0.0.1:7443",
+        value_name = "ADDR"
+    )]
+    pub listen: SocketAddr,
+
+    /// Namespace of the objects [default: that of the kubeconfig or of the pod]
+    #[arg(long, env = "MESEGATE_NAMESPACE", value_name = "NAME")]
+    pub namespace: Option<String>,
+
+    /// Name of the Lease whose holder writes statuses
+    #[arg(
+        long,
+        env = "MESEGATE_LEASE",
+        default_value = "mesegate-controller",
+        value_name = "NAME"
+    )]
+    pub lease: String,
+
+    /// What this replica is called in the Lease [default: HOSTNAME and the process id]
+    #[arg(long, env = "MESEGATE_POD", value_name = "NAME")]
+    pub pod: Option<String>,
+
+    /// HTTP address for /livez, /readyz and /metrics
+    #[arg(long, env = "MESEGATE_HTTP", default_value = "127.0.0.1:9091", value_name = "ADDR")]
+    pub http: SocketAddr,
+
+    /// What to log: a level (error, warn, info, debug, trace) or a filter such as
+    /// `info,mesegate_controller=debug`
+    #[arg(long, env = "MESEGATE_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+
+    /// How log lines are written
+    #[arg(long, env = "MESEGATE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Options {
+    /// What this replica is called.
+    pub fn identity(&self) -> String {
+        self.pod.clone().unwrap_or_else(|| {
+            let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "controller".into());
+            format!("{host}-{}", std::process::id())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_on_loopback() {
+        let options = Options::try_parse_from(["mesegate-controller"]).unwrap();
+        assert!(options.listen.ip().is_loopback() && options.http.ip().is_loopback());
+        assert!(!options.identity().is_empty());
+    }
+}

@@ -1,0 +1,187 @@
+//! The objects of one namespace, watched.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::Api;
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Client, Resource, ResourceExt as _};
+use mesegate_resource::{Kind, MinetestBan, MinetestProxy, MinetestServer, MinetestServerGroup};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+use crate::metrics::Metrics;
+use crate::world::{Broken, Object, Slice, World};
+
+/// The label that tells the Service of a slice.
+const SERVICE: &str = "kubernetes.io/service-name";
+
+type Guarded<K> = Store<DeserializeGuard<K>>;
+
+/// What the API server has told so far. Cloning shares it.
+#[derive(Clone)]
+pub struct Cluster {
+    /// Backends.
+    pub servers: Guarded<MinetestServer>,
+    /// Groups.
+    pub groups: Guarded<MinetestServerGroup>,
+    /// Fleets.
+    pub proxies: Guarded<MinetestProxy>,
+    /// Declared bans.
+    pub bans: Guarded<MinetestBan>,
+    services: Guarded<Service>,
+    slices: Guarded<EndpointSlice>,
+    revision: watch::Receiver<u64>,
+}
+
+impl Cluster {
+    /// Begins to watch a namespace. Watches are tried again for ever.
+    pub fn watch(client: &Client, namespace: &str, metrics: &Metrics) -> Self {
+        let (sender, revision) = watch::channel(0);
+        let sender = Arc::new(sender);
+        Self {
+            servers: follow(client, namespace, &sender, metrics),
+            groups: follow(client, namespace, &sender, metrics),
+            proxies: follow(client, namespace, &sender, metrics),
+            bans: follow(client, namespace, &sender, metrics),
+            services: follow(client, namespace, &sender, metrics),
+            slices: follow(client, namespace, &sender, metrics),
+            revision,
+        }
+    }
+
+    /// Waits until everything was seen once. False if that will not happen any more.
+    pub async fn synced(&self) -> bool {
+        self.servers.wait_until_ready().await.is_ok()
+            && self.groups.wait_until_ready().await.is_ok()
+            && self.proxies.wait_until_ready().await.is_ok()
+            && self.bans.wait_until_ready().await.is_ok()
+            && self.services.wait_until_ready().await.is_ok()
+            && self.slices.wait_until_ready().await.is_ok()
+    }
+
+    /// A number that changes with every change.
+    pub fn revision(&self) -> watch::Receiver<u64> {
+        self.revision.clone()
+    }
+
+    /// All of it as plain data, by name.
+    pub fn world(&self) -> World {
+        let mut world = World::default();
+        let broken = &mut world.broken;
+        world.servers = objects(&self.servers, broken, |it| it.spec.clone());
+        world.groups = objects(&self.groups, broken, |it| it.spec.clone());
+        world.proxies = objects(&self.proxies, broken, |it| it.spec.clone());
+        world.bans = objects(&self.bans, broken, |it| it.spec.clone());
+        for guarded in self.services.state() {
+            if let Ok(service) = &guarded.0 {
+                world.services.insert(service.name_any(), udp_ports(service));
+            }
+        }
+        let slices = self.slices.state();
+        world.slices = slices.iter().filter_map(|it| it.0.as_ref().ok().and_then(slice)).collect();
+        world
+    }
+}
+
+fn follow<K>(
+    client: &Client,
+    namespace: &str,
+    revision: &Arc<watch::Sender<u64>>,
+    metrics: &Metrics,
+) -> Guarded<K>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + std::marker::Sync
+        + 'static,
+{
+    let (store, writer) = reflector::store();
+    let api: Api<DeserializeGuard<K>> = Api::namespaced(client.clone(), namespace);
+    let (revision, metrics) = (Arc::clone(revision), metrics.clone());
+    let kind = K::kind(&()).into_owned();
+    tokio::spawn(async move {
+        let events = watcher(api, watcher::Config::default())
+            .modify(|object| object.meta_mut().managed_fields = None)
+            .default_backoff()
+            .reflect(writer);
+        let mut events = std::pin::pin!(events);
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(_) => revision.send_modify(|it| *it = it.wrapping_add(1)),
+                Err(error) => {
+                    metrics.watch_errors_total.inc();
+                    tracing::warn!(kind, %error, "a watch failed and is tried again");
+                }
+            }
+        }
+    });
+    store
+}
+
+fn objects<K, S: Kind>(
+    store: &Guarded<K>,
+    broken: &mut Vec<Broken>,
+    spec: impl Fn(&K) -> S,
+) -> Vec<Object<S>>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let mut good = Vec::new();
+    for guarded in store.state() {
+        let meta = guarded.meta();
+        // Something on its way out is not to be used any more.
+        if meta.deletion_timestamp.is_some() {
+            continue;
+        }
+        let name = meta.name.clone().unwrap_or_default();
+        let generation = meta.generation.unwrap_or_default();
+        match &guarded.0 {
+            Ok(object) => good.push(Object {
+                name,
+                labels: meta.labels.clone().unwrap_or_default(),
+                generation,
+                spec: Arc::new(spec(object)),
+            }),
+            Err(error) => {
+                let error = error.error.clone();
+                broken.push(Broken { kind: S::KIND, name, generation, error });
+            }
+        }
+    }
+    good
+}
+
+fn udp_ports(service: &Service) -> Vec<String> {
+    let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_ref());
+    let udp = ports.into_iter().flatten().filter(|it| it.protocol.as_deref() == Some("UDP"));
+    udp.map(|it| it.name.clone().unwrap_or_default()).collect()
+}
+
+/// What of a slice can be used. An endpoint whose readiness is not known counts as ready, as the
+/// field's description in discovery.k8s.io/v1 asks for.
+fn slice(slice: &EndpointSlice) -> Option<Slice> {
+    let service = slice.metadata.labels.as_ref()?.get(SERVICE)?.clone();
+    let udp = slice.ports.iter().flatten().filter(|it| it.protocol.as_deref() == Some("UDP"));
+    let ports: BTreeMap<String, u16> = udp
+        .filter_map(|it| {
+            let port = u16::try_from(it.port?).ok().filter(|port| *port != 0)?;
+            Some((it.name.clone().unwrap_or_default(), port))
+        })
+        .collect();
+    let ready = slice
+        .endpoints
+        .iter()
+        .filter(|it| it.conditions.as_ref().and_then(|it| it.ready).unwrap_or(true));
+    let addresses = ready.filter_map(|it| it.addresses.first().cloned()).collect();
+    Some(Slice { service, ports, addresses })
+}

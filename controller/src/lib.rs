@@ -1,0 +1,25 @@
+//! The controller: watches the custom resources of a namespace, gives them to proxies over
+//! [control streams](stream), and writes down what became of them.
+//!
+//! [`cluster`] watches, [`compile`] turns what is there into sets of documents and verdicts,
+//! [`stream`] gives the sets to proxies, [`fleet`] keeps what these report, [`status`] and
+//! [`writer`] bring it all back into the objects. Every replica serves; the one that holds the
+//! [`lease`] writes.
+#![forbid(unsafe_code)]
+
+mod app;
+pub mod cli;
+pub mod cluster;
+pub mod compile;
+pub mod fleet;
+mod http;
+pub mod lease;
+pub mod metrics;
+pub mod set;
+pub mod status;
+pub mod stream;
+pub mod sync;
+pub mod world;
+pub mod writer;
+
+pub use app::{RunError, run};

@@ -1,0 +1,213 @@
+//! The control stream's side of the controller.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use mesegate_proto::control::v1::connect_request::Message as In;
+use mesegate_proto::control::v1::connect_response::Message as Out;
+use mesegate_proto::control::v1::control_service_server::ControlService;
+use mesegate_proto::control::v1::{ConnectRequest, ConnectResponse, Heartbeat, Hello};
+use mesegate_proto::control::{HEARTBEAT, PROTOCOL, SILENCE};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt as _};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::compile::Compiled;
+use crate::fleet::{Fleet, Seat};
+use crate::metrics::Metrics;
+use crate::sync::Sync;
+
+/// Messages that may wait for the network.
+const QUEUE: usize = 4;
+
+/// What streams need. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Control {
+    /// What is in force.
+    pub compiled: watch::Receiver<Arc<Compiled>>,
+    /// Who is connected.
+    pub fleet: Fleet,
+    /// Counters.
+    pub metrics: Metrics,
+    /// True from the moment the process was asked to stop.
+    pub stopping: watch::Receiver<bool>,
+}
+
+type Responses = Pin<Box<dyn Stream<Item = Result<ConnectResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl ControlService for Control {
+    type ConnectStream = Responses;
+
+    async fn connect(
+        &self,
+        request: Request<Streaming<ConnectRequest>>,
+    ) -> Result<Response<Responses>, Status> {
+        let mut requests = request.into_inner();
+        let (sender, responses) = mpsc::channel(QUEUE);
+        let control = self.clone();
+        tokio::spawn(async move {
+            let result = control.serve(&mut requests, &sender).await;
+            if let Err(status) = result {
+                tracing::debug!(code = ?status.code(), "a stream ends: {}", status.message());
+                // A proxy that does not read does not need to know, either.
+                let _ = sender.try_send(Err(status));
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(responses))))
+    }
+}
+
+impl Control {
+    async fn serve(
+        mut self,
+        requests: &mut Streaming<ConnectRequest>,
+        sender: &mpsc::Sender<Result<ConnectResponse, Status>>,
+    ) -> Result<(), Status> {
+        let hello = tokio::time::timeout(SILENCE, requests.message()).await;
+        let hello = hello.map_err(|_| Status::deadline_exceeded("no hello"))??;
+        let Some(ConnectRequest { message: Some(In::Hello(hello)) }) = hello else {
+            return Err(Status::invalid_argument("the first message has to be a hello"));
+        };
+        check(&hello)?;
+        let (class, proxy) = (hello.class.clone(), hello.proxy.clone());
+        tracing::info!(proxy, class, release = hello.release, "a proxy has connected");
+        let seat = self.fleet.enter((class, proxy.clone()), hello.release);
+        self.metrics.streams_total.inc();
+        let mut stream = Running {
+            seat,
+            class: hello.class,
+            sync: Sync::new(hello.resume.try_into().ok()),
+            waiting: VecDeque::new(),
+            heard: Instant::now(),
+            sent: Instant::now(),
+            metrics: self.metrics.clone(),
+        };
+        let result = stream.run(&mut self, requests, sender).await;
+        tracing::info!(proxy, class = stream.class, "a proxy's stream has ended");
+        result
+    }
+}
+
+fn check(hello: &Hello) -> Result<(), Status> {
+    if hello.protocol != PROTOCOL {
+        return Err(Status::failed_precondition(format!(
+            "protocol {} is not known; this controller speaks {PROTOCOL}",
+            hello.protocol
+        )));
+    }
+    let fits = |text: &str, most: usize| !text.is_empty() && text.len() <= most;
+    if !fits(&hello.proxy, 253) || !fits(&hello.class, 253) || hello.release.len() > 253 {
+        return Err(Status::invalid_argument("the names of a hello have 1 to 253 characters"));
+    }
+    Ok(())
+}
+
+struct Running {
+    seat: Seat,
+    class: String,
+    sync: Sync,
+    waiting: VecDeque<ConnectResponse>,
+    heard: Instant,
+    /// When the last set was put on its way.
+    sent: Instant,
+    metrics: Metrics,
+}
+
+impl Running {
+    async fn run(
+        &mut self,
+        control: &mut Control,
+        requests: &mut Streaming<ConnectRequest>,
+        sender: &mpsc::Sender<Result<ConnectResponse, Status>>,
+    ) -> Result<(), Status> {
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let age = Duration::from_secs(rand::random_range(30 * 60..60 * 60));
+        let end = tokio::time::sleep(age);
+        tokio::pin!(end);
+        loop {
+            let set = control.compiled.borrow_and_update().sets.get(&self.class).cloned();
+            if let Some(messages) = set.and_then(|set| self.sync.next(&set)) {
+                self.metrics.updates_total.inc();
+                self.sent = Instant::now();
+                self.waiting.extend(messages);
+            }
+            tokio::select! {
+                request = requests.next() => match request {
+                    Some(request) => self.take(request?)?,
+                    None => return Ok(()),
+                },
+                permit = sender.reserve(), if !self.waiting.is_empty() => {
+                    let permit = permit.map_err(|_| Status::cancelled("the proxy is gone"))?;
+                    if let Some(message) = self.waiting.pop_front() {
+                        permit.send(Ok(message));
+                    }
+                }
+                changed = control.compiled.changed() => {
+                    changed.map_err(|_| Status::unavailable("the controller stops"))?;
+                }
+                _ = heartbeat.tick() => self.beat()?,
+                () = &mut end => return Err(Status::unavailable("the stream is old")),
+                _ = control.stopping.wait_for(|it| *it) => {
+                    return Err(Status::unavailable("the controller stops"));
+                }
+            }
+        }
+    }
+
+    fn beat(&mut self) -> Result<(), Status> {
+        if self.seat.replaced() {
+            return Err(Status::aborted("a newer stream has the same name"));
+        }
+        if self.heard.elapsed() > SILENCE {
+            return Err(Status::deadline_exceeded("the proxy was silent"));
+        }
+        if self.sync.waits() && self.sent.elapsed() > SILENCE {
+            return Err(Status::deadline_exceeded("the proxy did not answer an update"));
+        }
+        let hash = self.sync.last_sent().map(|it| it.to_vec()).unwrap_or_default();
+        let now = Some(prost_types::Timestamp::from(SystemTime::now()));
+        // Behind what waits, so that the hash is that of what the proxy was sent before it. One is
+        // enough for a proxy that does not read.
+        let beats = |it: &ConnectResponse| matches!(it.message, Some(Out::Heartbeat(_)));
+        if !self.waiting.iter().any(beats) {
+            let message = Some(Out::Heartbeat(Heartbeat { hash, now }));
+            self.waiting.push_back(ConnectResponse { message });
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, request: ConnectRequest) -> Result<(), Status> {
+        self.heard = Instant::now();
+        match request.message {
+            Some(In::Ack(ack)) => {
+                if self.sync.ack(&ack.hash)
+                    && let Some(set) = self.sync.have()
+                {
+                    self.seat.acked(Arc::clone(set));
+                }
+            }
+            Some(In::Nack(nack)) => {
+                if self.sync.nack(&nack.hash, nack.resync) && !nack.resync {
+                    let mut reason = nack.reason;
+                    reason.truncate(reason.floor_char_boundary(1000));
+                    tracing::warn!(class = self.class, "a proxy refuses documents: {reason}");
+                    self.metrics.nacks_total.inc();
+                    self.seat.refused(reason);
+                }
+            }
+            Some(In::Heartbeat(beat)) => self.sync.believes(&beat.hash),
+            Some(In::Players(report)) => self.seat.players(report),
+            Some(In::Probes(report)) => self.seat.probes(report.probes),
+            Some(In::Hello(_)) => return Err(Status::invalid_argument("a second hello")),
+            // A newer proxy's.
+            None => {}
+        }
+        Ok(())
+    }
+}

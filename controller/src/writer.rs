@@ -1,0 +1,208 @@
+//! Writing statuses: by server-side apply, only what has changed, not too often, and only while
+//! this replica leads.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures_util::StreamExt as _;
+use kube::api::{Api, Patch, PatchParams};
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::{Client, Error, Resource};
+use mesegate_resource::{
+    API_VERSION, BanSpec, GroupSpec, Kind, MinetestBan, MinetestProxy, MinetestServer,
+    MinetestServerGroup, ProxySpec, ServerSpec, Timestamp,
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::cluster::Cluster;
+use crate::compile::Compiled;
+use crate::fleet::Fleet;
+use crate::lease::Leadership;
+use crate::metrics::Metrics;
+use crate::status::{View, is_ready};
+
+/// Who writes, as the API server records it.
+const MANAGER: &str = "mesegate-controller";
+
+/// The least time between two rounds of writing.
+const ROUND: Duration = Duration::from_millis(500);
+
+/// Numbers of players alone are written this often.
+const PLAYERS: Duration = Duration::from_secs(30);
+
+/// Writes of one round; the rest wait for the next one.
+const MOST: usize = 200;
+
+/// Writes at a time.
+const AT_A_TIME: usize = 8;
+
+/// How long what was written is believed to be there.
+const BELIEF: Duration = Duration::from_mins(5);
+
+/// Writes statuses.
+pub struct Writer<L> {
+    /// The API server.
+    pub client: Client,
+    /// Where the objects are.
+    pub namespace: String,
+    /// What it says.
+    pub cluster: Cluster,
+    /// What was made of that.
+    pub compiled: watch::Receiver<Arc<Compiled>>,
+    /// What proxies say.
+    pub fleet: Fleet,
+    /// Whether to write at all.
+    pub leadership: L,
+    /// Counters.
+    pub metrics: Metrics,
+}
+
+type Key = (&'static str, String);
+
+/// What was written, and when.
+type Written = HashMap<Key, (Value, Instant)>;
+
+impl<L: Leadership> Writer<L> {
+    /// Writes until the process ends.
+    pub async fn run(mut self) {
+        let mut written = Written::new();
+        let mut leads = self.leadership.changes();
+        loop {
+            if self.leadership.leads() {
+                self.round(&mut written).await;
+            } else {
+                written.clear();
+            }
+            tokio::time::sleep(ROUND).await;
+            tokio::select! {
+                changed = self.compiled.changed() => if changed.is_err() { return },
+                () = self.fleet.changed() => {}
+                changed = leads.changed() => if changed.is_err() { return },
+                // For what changes with time alone, and what failed.
+                () = tokio::time::sleep(Duration::from_secs(5)) => {}
+            }
+        }
+    }
+
+    async fn round(&mut self, written: &mut Written) {
+        let wanted = self.wanted();
+        written.retain(|key, (_, at)| wanted.contains_key(key) && at.elapsed() < BELIEF);
+        let due = wanted.into_iter().filter(|(key, (before, status))| {
+            let last = written.get(key);
+            let same = before == status || last.is_some_and(|(it, _)| it == status);
+            let calm = last.is_some_and(|(it, at)| {
+                at.elapsed() < PLAYERS && without_players(it) == without_players(status)
+            });
+            !same && !calm
+        });
+        let mut writes = Vec::new();
+        for (key, (_, status)) in due.take(MOST) {
+            writes.push(self.write(key, status));
+        }
+        let mut writes = futures_util::stream::iter(writes).buffer_unordered(AT_A_TIME);
+        while let Some((key, status, result)) = writes.next().await {
+            match result {
+                Ok(()) => {
+                    self.metrics.status_writes_total.inc();
+                    written.insert(key, (status, Instant::now()));
+                }
+                // Deleted in the meantime.
+                Err(Error::Api(status)) if status.is_not_found() => {}
+                Err(error) => {
+                    self.metrics.status_errors_total.inc();
+                    tracing::warn!(kind = key.0, name = key.1, %error, "a status was not written");
+                }
+            }
+        }
+    }
+
+    /// The status of every object: as the cluster has it, and as it should be.
+    fn wanted(&mut self) -> BTreeMap<Key, (Value, Value)> {
+        let compiled = Arc::clone(&self.compiled.borrow_and_update());
+        let members = self.fleet.members();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+        let now = Timestamp::from_unix(now as i64);
+        let view = View { compiled: &compiled, members: &members, now };
+        let mut all = BTreeMap::new();
+        let verdict = |kind, name: &str| compiled.verdicts.get(&(kind, name.to_owned()));
+        let mut ready = BTreeMap::new();
+        for object in readable(&self.cluster.servers.state()) {
+            let name = object.metadata.name.clone().unwrap_or_default();
+            let before = object.status.clone().unwrap_or_default();
+            let Some(verdict) = verdict(ServerSpec::KIND, &name) else { continue };
+            let status = view.server(&name, verdict, &object.spec, &before);
+            ready.insert(name.clone(), is_ready(&status.conditions));
+            all.insert((ServerSpec::KIND, name), (json!(before), json!(status)));
+        }
+        let ready = |name: &str| ready.get(name).copied().unwrap_or(false);
+        for object in readable(&self.cluster.groups.state()) {
+            let name = object.metadata.name.clone().unwrap_or_default();
+            let before = object.status.clone().unwrap_or_default();
+            let Some(verdict) = verdict(GroupSpec::KIND, &name) else { continue };
+            let status = view.group(verdict, &ready, &before);
+            all.insert((GroupSpec::KIND, name), (json!(before), json!(status)));
+        }
+        for object in readable(&self.cluster.proxies.state()) {
+            let name = object.metadata.name.clone().unwrap_or_default();
+            let before = object.status.clone().unwrap_or_default();
+            let Some(verdict) = verdict(ProxySpec::KIND, &name) else { continue };
+            let status = view.proxy(&name, verdict, &before);
+            all.insert((ProxySpec::KIND, name), (json!(before), json!(status)));
+        }
+        for object in readable(&self.cluster.bans.state()) {
+            let name = object.metadata.name.clone().unwrap_or_default();
+            let before = object.status.clone().unwrap_or_default();
+            let Some(verdict) = verdict(BanSpec::KIND, &name) else { continue };
+            let status = view.ban(verdict, &before);
+            all.insert((BanSpec::KIND, name), (json!(before), json!(status)));
+        }
+        all
+    }
+
+    async fn write(&self, key: Key, status: Value) -> (Key, Value, Result<(), Error>) {
+        let (kind, name) = &key;
+        let patch = Patch::Apply(json!({
+            "apiVersion": API_VERSION,
+            "kind": kind,
+            "metadata": { "name": name },
+            "status": status,
+        }));
+        let result = match *kind {
+            ServerSpec::KIND => self.apply::<MinetestServer>(name, &patch).await,
+            GroupSpec::KIND => self.apply::<MinetestServerGroup>(name, &patch).await,
+            ProxySpec::KIND => self.apply::<MinetestProxy>(name, &patch).await,
+            _ => self.apply::<MinetestBan>(name, &patch).await,
+        };
+        (key, status, result)
+    }
+
+    async fn apply<K>(&self, name: &str, patch: &Patch<Value>) -> Result<(), Error>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + DeserializeOwned,
+    {
+        let api: Api<DeserializeGuard<K>> = Api::namespaced(self.client.clone(), &self.namespace);
+        let params = PatchParams::apply(MANAGER).force();
+        api.patch_status(name, &params, patch).await.map(|_| ())
+    }
+}
+
+fn readable<K>(objects: &[Arc<DeserializeGuard<K>>]) -> impl Iterator<Item = &K> {
+    objects.iter().filter_map(|it| it.0.as_ref().ok())
+}
+
+/// A status without what changes whenever a player comes or goes.
+fn without_players(status: &Value) -> Value {
+    let mut status = status.clone();
+    if let Some(fields) = status.as_object_mut() {
+        fields.remove("players");
+        if let Some(proxies) = fields.get_mut("proxies").and_then(Value::as_array_mut) {
+            for proxy in proxies {
+                proxy.as_object_mut().map(|it| it.remove("players"));
+            }
+        }
+    }
+    status
+}
