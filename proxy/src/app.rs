@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -24,6 +24,7 @@ use tokio::sync::{oneshot, watch};
 use crate::admin::{About, Admin, AdminError};
 use crate::base::{self, Base};
 use crate::cli::Options;
+use crate::control::{self, Sources, Updates};
 use crate::departures::Departures;
 use crate::figures::Figures;
 use crate::http;
@@ -112,14 +113,26 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let started = SystemTime::now();
     let http_addr = options.http_addr().map_err(RunError::Option)?;
     let media_addr = options.media_http_addr().map_err(RunError::Option)?;
-    let network = resource::load(&options.resources)?;
     let data = |error| RunError::Data { path: options.data.clone(), error };
     std::fs::create_dir_all(&options.data).map_err(data)?;
+    let metrics = Metrics::new()?;
+    let http = listen_on("--http", http_addr).await?;
+    let looked_at: Arc<OnceLock<Library>> = Arc::default();
+    let library = Arc::clone(&looked_at);
+    let ready: http::Readiness = Arc::new(move || match library.get() {
+        Some(library) => readiness(library),
+        None => Err("no controller has given documents yet".into()),
+    });
+    if let Some(listener) = http {
+        tokio::spawn(http::serve(listener, metrics.clone(), Arc::clone(&ready)));
+    }
+    let Some((network, origin)) = first_network(&options, &metrics).await? else {
+        return Ok(());
+    };
     let key = Arc::new(BackendKey::load_or_create(&options.data)?);
     let accounts = SqliteAccounts::open(&options.database_url()).await?;
     let bans = accounts.bans().await?;
     let store = ContentStore::open(&options.data.join("content"))?;
-    let metrics = Metrics::new()?;
     let budget = Budget::new(options.buffer_mb as usize * 1024 * 1024);
     let client_transport = Arc::new(Config {
         budget: Arc::clone(&budget),
@@ -134,7 +147,6 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let listen = ListenConfig { connection: client_transport, ..ListenConfig::default() };
     let bindings = Binding::bind(options.listen, options.socket_count(), listen)
         .map_err(|error| RunError::Listen { what: "--listen", addr: options.listen, error })?;
-    let http = listen_on("--http", http_addr).await?;
     let media_http = listen_on("--media-http", media_addr).await?;
     let media_url = match &media_http {
         Some(listener) => {
@@ -171,11 +183,8 @@ async fn serve(options: Options) -> Result<(), RunError> {
         stopping,
     });
     loaded(&shared);
-    let library = shared.library.clone();
-    let ready: http::Readiness = Arc::new(move || readiness(&library));
-    if let Some(listener) = http {
-        tokio::spawn(http::serve(listener, shared.metrics.clone(), Arc::clone(&ready)));
-    }
+    // Set once: only here.
+    let _ = looked_at.set(shared.library.clone());
     if let Some(admin) = admin {
         let about = About { name: options.admin.proxy_name(), started, ready };
         tokio::spawn(admin.serve(Arc::clone(&shared), about));
@@ -186,7 +195,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         let most = options.media_connections as usize;
         tokio::spawn(media_http::serve(listener, library, metrics, most));
     }
-    tokio::spawn(follow(options.resources.clone(), Arc::clone(&shared)));
+    tokio::spawn(follow(origin, Arc::clone(&shared)));
     let Some(first) = bindings.first() else { return Ok(()) };
     let (address, stats) = (first.local_addr(), first.stats());
     let patience = Duration::from_secs(options.stop_seconds.into());
@@ -254,34 +263,87 @@ async fn wait(
     Ok(())
 }
 
+/// Where documents come from once the first ones are in force.
+enum Origin {
+    Files(PathBuf),
+    Controller { updates: Updates, first: oneshot::Sender<()> },
+}
+
+/// The documents to start with; `None` if the process was told to stop while there were none.
+async fn first_network(
+    options: &Options,
+    metrics: &Metrics,
+) -> Result<Option<(Network, Origin)>, RunError> {
+    let Some(url) = &options.controller else {
+        let path = options.resources.clone().unwrap_or_default();
+        return Ok(Some((resource::load(&path)?, Origin::Files(path))));
+    };
+    let settings = control::Settings {
+        endpoint: control::endpoint(url).map_err(RunError::Option)?,
+        class: options.proxy_class.clone(),
+        name: options.admin.proxy_name(),
+        data: options.data.clone(),
+    };
+    let mut updates = control::follow(settings, metrics.clone());
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        update = updates.receiver.recv() => Ok(update.map(|update| {
+            (update.network, Origin::Controller { updates, first: update.done })
+        })),
+        _ = terminate.recv() => Ok(None),
+        _ = interrupt.recv() => Ok(None),
+    }
+}
+
 /// Takes edits of the documents over.
-async fn follow(path: PathBuf, shared: Arc<Shared>) {
-    resource::watch(path, |result| match result {
-        Ok(network) => {
-            let gone: Vec<String> = {
-                let old = shared.network.load();
-                let looked_at: HashSet<&Name> =
-                    network.by_precedence(None).into_iter().map(|s| &s.name).collect();
-                let before = old.by_precedence(None).into_iter().map(|s| &s.name);
-                before.filter(|name| !looked_at.contains(name)).map(Name::to_string).collect()
-            };
-            tracing::info!(servers = network.servers().count(), "the documents were read again");
-            shared.network.store(Arc::new(network));
-            choose_base(&shared, true);
-            for name in gone {
-                // A series of a server that is not looked at any more would stay at its last value for ever.
-                let _ = shared.metrics.backend_up.remove_label_values(&[name.as_str()]);
+async fn follow(origin: Origin, shared: Arc<Shared>) {
+    match origin {
+        Origin::Files(path) => {
+            resource::watch(path, |result| match result {
+                Ok(network) => enforce(&shared, network),
+                Err(error) => {
+                    shared.metrics.config_nacks_total.inc();
+                    tracing::error!(
+                        "the edited documents are refused, the last good ones stay: {error}"
+                    );
+                }
+            })
+            .await;
+        }
+        Origin::Controller { mut updates, first } => {
+            let (players, library) = (shared.players.clone(), shared.library.clone());
+            updates.sources.send_replace(Some(Sources { players, library }));
+            // Whoever waits for it may have stopped.
+            let _ = first.send(());
+            while let Some(update) = updates.receiver.recv().await {
+                enforce(&shared, update.network);
+                let _ = update.done.send(());
             }
-            shared.selector.retain(&shared.network.load());
-            send_banned_away(&shared);
-            loaded(&shared);
         }
-        Err(error) => {
-            shared.metrics.config_nacks_total.inc();
-            tracing::error!("the edited documents are refused, the last good ones stay: {error}");
-        }
-    })
-    .await;
+    }
+}
+
+/// Puts new documents in force.
+fn enforce(shared: &Shared, network: Network) {
+    let gone: Vec<String> = {
+        let old = shared.network.load();
+        let looked_at: HashSet<&Name> =
+            network.by_precedence(None).into_iter().map(|s| &s.name).collect();
+        let before = old.by_precedence(None).into_iter().map(|s| &s.name);
+        before.filter(|name| !looked_at.contains(name)).map(Name::to_string).collect()
+    };
+    tracing::info!(servers = network.servers().count(), "the documents were read again");
+    shared.network.store(Arc::new(network));
+    choose_base(shared, true);
+    for name in gone {
+        // A series of a server that is not looked at any more would stay at its last value for
+        // ever.
+        let _ = shared.metrics.backend_up.remove_label_values(&[name.as_str()]);
+    }
+    shared.selector.retain(&shared.network.load());
+    send_banned_away(shared);
+    loaded(shared);
 }
 
 /// Ends the visits of players whom the documents ban.

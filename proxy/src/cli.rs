@@ -29,8 +29,23 @@ pub struct Options {
 
     /// File or folder with the MinetestServer and MinetestProxy documents (*.yaml, *.yml);
     /// edits are picked up while running
-    #[arg(long, env = "MESEGATE_RESOURCES", value_name = "PATH")]
-    pub resources: PathBuf,
+    #[arg(
+        long,
+        env = "MESEGATE_RESOURCES",
+        value_name = "PATH",
+        required_unless_present = "controller",
+        conflicts_with = "controller"
+    )]
+    pub resources: Option<PathBuf>,
+
+    /// URL of a controller that gives the documents instead, such as http://127.0.0.1:7443; those
+    /// that were good last are kept in the data folder
+    #[arg(long, env = "MESEGATE_CONTROLLER", value_name = "URL")]
+    pub controller: Option<String>,
+
+    /// Name of the MinetestProxy object whose settings a controller gives to this proxy
+    #[arg(long, env = "MESEGATE_PROXY_CLASS", default_value = "default", value_name = "NAME")]
+    pub proxy_class: String,
 
     /// HTTP address for /livez, /readyz and /metrics; off when empty
     #[arg(long, env = "MESEGATE_HTTP", default_value = "127.0.0.1:9090", value_name = "ADDR")]

@@ -15,6 +15,7 @@ mod banned;
 mod base;
 pub mod cli;
 mod content;
+mod control;
 mod departures;
 mod figures;
 pub mod http;

@@ -63,6 +63,8 @@ pub struct Metrics {
     pub config_nacks_total: IntCounter,
     /// Seconds since the documents in force were read.
     pub config_loaded_timestamp: IntGauge,
+    /// 1 while a controller is connected.
+    pub control_stream_up: IntGauge,
     /// Bytes that received and queued messages of all connections hold now.
     pub buffer_bytes: IntGauge,
     /// Peers that have not proved their address yet.
@@ -243,6 +245,8 @@ impl Metrics {
                 "mesegate_proxy_config_loaded_timestamp_seconds",
                 "When the documents in force were read, in Unix seconds.",
             )?,
+            control_stream_up: m
+                .gauge("mesegate_proxy_control_stream_up", "1 while a controller is connected.")?,
             buffer_bytes: m.gauge(
                 "mesegate_proxy_buffer_bytes",
                 "Bytes that received and queued messages of all connections hold.",

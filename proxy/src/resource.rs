@@ -10,5 +10,6 @@ mod place;
 mod watch;
 
 pub use load::load;
+pub(crate) use load::read;
 pub use place::ResourceError;
 pub use watch::watch;

@@ -36,7 +36,7 @@ pub struct AdminOptions {
           action = clap::ArgAction::Set)]
     pub admin_reflection: bool,
 
-    /// What this proxy is called in the admin interface [default: the machine's name]
+    /// What this proxy is called in the admin interface and by a controller [default: the machine's name]
     #[arg(long, env = "MESEGATE_NAME", value_name = "NAME")]
     pub name: Option<String>,
 }

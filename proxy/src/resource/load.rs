@@ -19,9 +19,16 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 /// # Errors
 /// The first thing that is wrong, with file, line, field and what would be right.
 pub fn load(path: &Path) -> Result<Network, ResourceError> {
-    let files = read_files(path)?;
+    read(path, &read_files(path)?)
+}
+
+/// Reads texts that belong together. `path` stands for all of them in errors.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn read(path: &Path, files: &[(PathBuf, String)]) -> Result<Network, ResourceError> {
     let mut docs = Vec::new();
-    for (file, text) in &files {
+    for (file, text) in files {
         read_documents(file, text, &mut docs)?;
     }
     assemble(path, docs)
