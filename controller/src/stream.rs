@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use mesegate_proto::control::v1::connect_request::Message as In;
 use mesegate_proto::control::v1::connect_response::Message as Out;
 use mesegate_proto::control::v1::control_service_server::ControlService;
-use mesegate_proto::control::v1::{ConnectRequest, ConnectResponse, Heartbeat, Hello};
+use mesegate_proto::control::v1::{ConnectRequest, ConnectResponse, Heartbeat, Hello, Nack};
 use mesegate_proto::control::{HEARTBEAT, PROTOCOL, SILENCE};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -192,15 +192,7 @@ impl Running {
                     self.seat.acked(Arc::clone(set));
                 }
             }
-            Some(In::Nack(nack)) => {
-                if self.sync.nack(&nack.hash, nack.resync) && !nack.resync {
-                    let mut reason = nack.reason;
-                    reason.truncate(reason.floor_char_boundary(1000));
-                    tracing::warn!(class = self.class, "a proxy refuses documents: {reason}");
-                    self.metrics.nacks_total.inc();
-                    self.seat.refused(reason);
-                }
-            }
+            Some(In::Nack(nack)) => self.refused(nack),
             Some(In::Heartbeat(beat)) => self.sync.believes(&beat.hash),
             Some(In::Players(report)) => self.seat.players(report),
             Some(In::Probes(report)) => self.seat.probes(report.probes),
@@ -209,5 +201,15 @@ impl Running {
             None => {}
         }
         Ok(())
+    }
+
+    fn refused(&mut self, nack: Nack) {
+        if self.sync.nack(&nack.hash, nack.resync) && !nack.resync {
+            let mut reason = nack.reason;
+            reason.truncate(reason.floor_char_boundary(1000));
+            tracing::warn!(class = self.class, "a proxy refuses documents: {reason}");
+            self.metrics.nacks_total.inc();
+            self.seat.refused(reason);
+        }
     }
 }

@@ -129,7 +129,7 @@ mod tests {
     fn everybody_comes_in_parts_of_which_the_first_says_so() {
         let players = Players::default();
         let from = "192.0.2.7".parse().unwrap();
-        let _places: Vec<_> = (0..PLAYERS + 1)
+        let _places: Vec<_> = (0..=PLAYERS)
             .map(|n| players.enter(&format!("p{n}"), from, 44, u32::MAX).unwrap())
             .collect();
         let parts = full(&players.follow().0);
