@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use super::Connection;
 use crate::clock::{Micros, micros};
 use crate::congestion::Delivery;
-use crate::send_channel::State;
+use crate::send_channel::{Payload, State};
 
 /// Packets sent again when the retransmission timeout fires; the answer tells about the rest.
 const PROBES: usize = 2;
@@ -107,6 +107,10 @@ impl Connection {
         let elapsed = now.saturating_sub(slot.last_sent);
         let (sent, snapshot) = (slot.last_sent, slot.snapshot);
         let repeated = slot.transmissions > 1;
+        // The listener has sent the SET_PEER_ID before there was a connection, once or several
+        // times: how long it was under way is not known here. Taken for a round trip, its
+        // acknowledgement would make any path look local.
+        let handshake = matches!(slot.payload, Payload::SetPeerId(_));
         let in_flight = self.recovery.in_flight;
         if slot.state == State::InFlight {
             self.recovery.in_flight = in_flight.saturating_sub(bytes);
@@ -122,7 +126,7 @@ impl Connection {
         if !premature {
             self.recovery.arrived = self.recovery.arrived.max(Some(sent));
         }
-        let sample = (!repeated).then_some(elapsed);
+        let sample = (!repeated && !handshake).then_some(elapsed);
         if let Some(sample) = sample {
             self.rtt.sample(sample);
         }

@@ -252,9 +252,23 @@ fn a_silent_peer_is_given_up_silently_and_garbage_keeps_it() {
 }
 
 #[test]
+fn the_handshake_tells_nothing_about_the_path() {
+    let (mut s, now) = server();
+    feed(&mut s, now, "4f457403 1234 00 00 00 ffdc");
+    assert_eq!((s.stats().min_rtt, s.stats().smoothed_rtt), (None, None));
+    s.send(now, 0, true, Bytes::from_static(b"aa")).unwrap();
+    assert_eq!(drain(&mut s, now).len(), 1);
+    feed(&mut s, now + ms(70), "4f457403 1234 00 00 00 ffdd");
+    assert_eq!((s.stats().min_rtt, s.stats().smoothed_rtt), (Some(ms(70)), Some(ms(70))));
+}
+
+#[test]
 fn resends_back_off_and_stay_within_bounds() {
     let (mut s, now) = server();
-    feed(&mut s, now + ms(1), "4f457403 1234 00 00 00 ffdc");
+    feed(&mut s, now, "4f457403 1234 00 00 00 ffdc");
+    s.send(now, 0, true, Bytes::from_static(b"aa")).unwrap();
+    assert_eq!(drain(&mut s, now).len(), 1);
+    feed(&mut s, now + ms(1), "4f457403 1234 00 00 00 ffdd");
     s.send(now, 0, true, Bytes::from_static(b"xx")).unwrap();
     let first = now + ms(2);
     assert_eq!(drain(&mut s, first).len(), 1);
