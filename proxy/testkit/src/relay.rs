@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -23,6 +24,9 @@ const MAX_CLIENTS: usize = 8192;
 
 /// Larger than any datagram of the protocol, which stays below 1500 bytes.
 const DATAGRAM: usize = 2048;
+
+/// Buffers asked of the kernel per socket, in bytes.
+const BUFFER: usize = 4 << 20;
 
 /// What happens to datagrams of one direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -97,6 +101,7 @@ impl Relay {
     ) -> io::Result<Self> {
         let front = std::net::UdpSocket::bind(listen)?;
         front.set_nonblocking(true)?;
+        enlarge(&SockRef::from(&front));
         let front = Arc::new(UdpSocket::from_std(front)?);
         let addr = front.local_addr()?;
         let stats = Arc::new(RelayStats::default());
@@ -158,6 +163,14 @@ impl Drop for Relay {
     }
 }
 
+/// A path holds more than the kernel's default of a few hundred datagrams: without this a relay
+/// that waits for its turn on a busy machine would lose some.
+fn enlarge(socket: &SockRef<'_>) {
+    // The kernel may grant less; then the path is a worse one.
+    let _ = socket.set_recv_buffer_size(BUFFER);
+    let _ = socket.set_send_buffer_size(BUFFER);
+}
+
 async fn upstream_socket(upstream: SocketAddr) -> io::Result<UdpSocket> {
     let any: SocketAddr = if upstream.is_ipv4() {
         (Ipv4Addr::LOCALHOST, 0).into()
@@ -165,6 +178,7 @@ async fn upstream_socket(upstream: SocketAddr) -> io::Result<UdpSocket> {
         (std::net::Ipv6Addr::LOCALHOST, 0).into()
     };
     let socket = UdpSocket::bind(any).await?;
+    enlarge(&SockRef::from(&socket));
     socket.connect(upstream).await?;
     // Sending without waiting works only once the runtime knows that the socket is writable.
     socket.writable().await?;

@@ -78,7 +78,12 @@ fn media_server(bench: &Path) -> Result<Server> {
             output: String::new(),
         });
     }
-    Server::start(&lab, ServerSpec::new("media", generation).mod_folder(folder))
+    // The many small files of a real game would hide what is compared.
+    let spec = ServerSpec::new("media", generation)
+        .own_game("mesegate_bare")
+        .setting("mg_name", "singlenode")
+        .mod_folder(folder);
+    Server::start(&lab, spec)
 }
 
 /// What a real server sends: definitions, media and map blocks of the standard game. Made once.

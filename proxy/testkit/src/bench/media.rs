@@ -105,6 +105,7 @@ pub(super) async fn measure(options: &Options, report: &mut Report) -> Result<()
     let mut result = MediaReport {
         server: kind,
         bytes: 0,
+        files: 0,
         round_trip_ms: options.round_trip,
         ways: std::collections::BTreeMap::new(),
     };
@@ -156,6 +157,7 @@ fn check(bot: &Bot, way: MediaWay, result: &mut MediaReport, report: &mut Report
     let times = bot.times();
     if result.bytes == 0 {
         result.bytes = times.media_bytes;
+        result.files = bot.announced().len();
     }
     if times.media_bytes != result.bytes {
         let (first, now) = (result.bytes, times.media_bytes);

@@ -66,6 +66,7 @@ pub(super) struct HopReport {
 pub(super) struct MediaReport {
     /// What the direct ways lead to: `engine` or `fake`.
     pub server: &'static str,
+    pub files: usize,
     pub bytes: u64,
     pub round_trip_ms: u64,
     /// Time until the player stood in a world, by way.
@@ -300,12 +301,13 @@ impl fmt::Display for Report {
             writeln!(f, "         reconnecting directly  {}", Times(*reconnect))?;
         }
         if let Some(media) = &self.media {
-            let MediaReport { server, bytes, round_trip_ms, ways } = media;
+            let MediaReport { server, files, bytes, round_trip_ms, ways } = media;
             for (way, time) in ways {
                 let way = way.to_string();
                 writeln!(
                     f,
-                    "media    {way:12} {bytes} bytes, {server} server, far = {round_trip_ms} ms  {}",
+                    "media    {way:12} {bytes} bytes in {files} files, {server} server, \
+                     far = {round_trip_ms} ms  {}",
                     Times(*time)
                 )?;
             }

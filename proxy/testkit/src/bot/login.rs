@@ -241,9 +241,10 @@ impl Login<'_> {
             let mut missing = announced.clone();
             if self.options.http {
                 let hashes = missing.iter().map(|(_, hash)| *hash).collect();
-                let (bytes, got) = self.meanwhile(fetch(&remote_media, &hashes)).await?;
-                times.http_bytes = bytes;
-                missing.retain(|(_, hash)| !got.contains(hash));
+                let got = self.meanwhile(fetch(&remote_media, &hashes)).await?;
+                // A content under two names is fetched once and counts as two files.
+                times.http_bytes = missing.iter().filter_map(|(_, hash)| got.get(hash)).sum();
+                missing.retain(|(_, hash)| !got.contains_key(hash));
             }
             let early = &mut self.early;
             let keep = |message| {

@@ -27,28 +27,25 @@ const LINE: u64 = 8192;
 
 type Hash = [u8; 20];
 
-/// Fetches what it can of `wanted` from these base URLs, separated by commas. Gives the bytes
-/// fetched, and the hashes that came with the right content.
-pub(in crate::bot) async fn fetch(urls: &str, wanted: &HashSet<Hash>) -> (u64, HashSet<Hash>) {
-    let mut got = HashSet::new();
-    let mut bytes = 0;
+/// Fetches what it can of `wanted` from these base URLs, separated by commas. Gives the hashes
+/// that came with the right content, and its length.
+pub(in crate::bot) async fn fetch(urls: &str, wanted: &HashSet<Hash>) -> HashMap<Hash, u64> {
+    let mut got = HashMap::new();
     for url in urls.split(',').map(str::trim) {
         let Some(server) = Server::parse(url) else { continue };
         let Ok(listed) = server.index().await else { continue };
-        let missing = wanted.iter().filter(|hash| listed.contains(*hash) && !got.contains(*hash));
+        let missing =
+            wanted.iter().filter(|hash| listed.contains(*hash) && !got.contains_key(*hash));
         let queue = Arc::new(Mutex::new(missing.copied().collect::<Vec<Hash>>()));
         let mut workers = JoinSet::new();
         for _ in 0..PARALLEL {
             workers.spawn(work(server.clone(), queue.clone()));
         }
         while let Some(result) = workers.join_next().await {
-            for (hash, length) in result.unwrap_or_default() {
-                bytes += length;
-                got.insert(hash);
-            }
+            got.extend(result.unwrap_or_default());
         }
     }
-    (bytes, got)
+    got
 }
 
 /// Fetches files over one connection until none are left.

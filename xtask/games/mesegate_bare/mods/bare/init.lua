@@ -1,0 +1,1 @@
+-- The engine wants a game to have a mod.
