@@ -74,6 +74,10 @@ impl State {
                 visit.state.unreadable.push(format!("{name}: {error}"));
             }
         }
+        if let Some(sounds) = visit.state.sequences.get_mut(&to_client::PLAY_SOUND) {
+            // Sounds without a number come unreliably: they may overtake the others.
+            sounds.sort_by_key(|text| text.starts_with("sound None"));
+        }
         visit.state.objects = visit.objects.finish(&recording.player);
         visit.state
     }

@@ -134,48 +134,78 @@ impl Objects {
     }
 
     fn said(&mut self, id: u16, message: &[u8], names: &Names) -> Result<()> {
-        let mut s = Scribe::new(message, names);
-        let command = s.r.u8()?;
-        let mut kind = format!("message {command}");
-        match command {
-            // Where it is and what hit it: a matter of time.
-            1 | 4 => return Ok(()),
-            0 => properties(&mut s)?,
-            2 => s.texture()?,
-            7 => {
-                let bone = s.words()?;
-                kind = format!("{kind} {bone}");
-            }
-            8 | 11 => {
-                let other = s.r.u16()?;
-                if other == 0 {
-                    s.put("nothing");
-                } else {
-                    s.put(&format!("{{object {other}}}"));
-                }
-                if command == 11 {
-                    kind = format!("{kind} {{object {other}}}");
-                }
-            }
-            // A table without an order (`itemgroup.h`).
-            5 => {
-                let mut groups = Vec::new();
-                for _ in 0..s.r.u16()? {
-                    let name = String::from_utf8_lossy(s.r.str16()?).into_owned();
-                    groups.push((name, s.r.i16()?));
-                }
-                groups.sort();
-                s.put(&format!("{groups:?}"));
-            }
-            _ => {}
-        }
-        s.rest();
-        let (text, _) = s.finish();
+        let Some((kind, text)) = read(message, names)? else { return Ok(()) };
         if let Some((_, said)) = self.here.get_mut(&id) {
             said.insert(kind, text);
         }
         Ok(())
     }
+}
+
+/// What kind of message about an object this is, and what it says; nothing if it is a matter of
+/// time.
+fn read(message: &[u8], names: &Names) -> Result<Option<(String, String)>> {
+    let mut s = Scribe::new(message, names);
+    let command = s.r.u8()?;
+    let mut kind = format!("message {command}");
+    match command {
+        // Where it is and what hit it: a matter of time.
+        1 | 4 => return Ok(None),
+        0 => properties(&mut s)?,
+        2 => s.texture()?,
+        7 => {
+            let bone = s.words()?;
+            kind = format!("{kind} {bone}");
+        }
+        8 | 11 => {
+            let other = s.r.u16()?;
+            if other == 0 {
+                s.put("nothing");
+            } else {
+                s.put(&format!("{{object {other}}}"));
+            }
+            if command == 11 {
+                kind = format!("{kind} {{object {other}}}");
+                s.u8()?;
+                infant(&mut s, other, names)?;
+            }
+        }
+        // A table without an order (`itemgroup.h`).
+        5 => {
+            let mut groups = Vec::new();
+            for _ in 0..s.r.u16()? {
+                let name = String::from_utf8_lossy(s.r.str16()?).into_owned();
+                groups.push((name, s.r.i16()?));
+            }
+            groups.sort();
+            s.put(&format!("{groups:?}"));
+        }
+        _ => {}
+    }
+    s.rest();
+    Ok(Some((kind, s.finish().0)))
+}
+
+/// To clients of protocol 37, the child's own init data follow (`server/serveractiveobject.cpp`
+/// generateUpdateInfantCommand).
+fn infant(s: &mut Scribe<'_>, id: u16, names: &Names) -> Result<()> {
+    if s.r.is_empty() {
+        return Ok(());
+    }
+    let mut r = Reader::new(s.r.str32()?);
+    r.u8()?;
+    r.str16()?;
+    r.u8()?;
+    if r.u16()? != id {
+        return Err(r.invalid("the child's number inside"));
+    }
+    r.take(12 + 12 + 2, "place")?;
+    let mut all = Said::new();
+    for _ in 0..r.u8()? {
+        all.extend(read(r.str32()?, names)?);
+    }
+    s.put(&format!("{all:?}"));
+    Ok(())
 }
 
 fn properties(s: &mut Scribe<'_>) -> Result<()> {

@@ -185,7 +185,10 @@ function parts.show(player)
 	core.after(1, function()
 		player = core.get_player_by_name(name)
 		if player then
-			hud(player, "image", {text = "conflict_pushed.png^default_cobble.png"})
+			-- Clients before protocol 39 are not pushed anything.
+			if core.get_player_information(name).protocol_version >= 39 then
+				hud(player, "image", {text = "conflict_pushed.png^default_cobble.png"})
+			end
 			core.chat_send_player(name, "conflict: shown")
 		end
 	end)
