@@ -189,7 +189,8 @@ pub(crate) enum Command {
     /// The game servers
     Servers {
         /// Only this one
-        server: Option<String>,
+        #[arg(value_name = "SERVER")]
+        name: Option<String>,
     },
     /// Lets nobody in to a server or a proxy any more; who is there stays
     Drain {
@@ -216,7 +217,8 @@ pub(crate) enum Drain {
     /// A game server
     Server {
         /// Its name
-        server: String,
+        #[arg(value_name = "SERVER")]
+        name: String,
         /// Lets players in again
         #[arg(long)]
         cancel: bool,
@@ -229,7 +231,8 @@ pub(crate) enum Drain {
     /// A proxy
     Proxy {
         /// Its name
-        proxy: String,
+        #[arg(value_name = "PROXY")]
+        name: String,
         /// Lets players in again
         #[arg(long)]
         cancel: bool,
@@ -267,6 +270,26 @@ mod tests {
     #[test]
     fn the_grammar_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    /// Values have names of their own: one that is called like a flag of all commands takes that
+    /// flag's value.
+    #[test]
+    fn values_are_not_taken_for_flags_of_all_commands() {
+        fn check(command: &clap::Command, flags: &[&str]) {
+            for argument in command.get_arguments() {
+                let id = argument.get_id().as_str();
+                assert!(!flags.contains(&id), "{}: {id}", command.get_name());
+            }
+            command.get_subcommands().for_each(|command| check(command, flags));
+        }
+        let all = Cli::command();
+        let flags: Vec<&str> = all.get_arguments().map(|it| it.get_id().as_str()).collect();
+        all.get_subcommands().for_each(|command| check(command, &flags));
+        let line = ["mesegatectl", "--server", "http://x", "servers"];
+        let cli = Cli::try_parse_from(line).unwrap();
+        assert_eq!(cli.server.server, "http://x");
+        assert!(matches!(cli.command, Command::Servers { name: None }));
     }
 
     #[test]

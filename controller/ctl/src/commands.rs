@@ -67,18 +67,18 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         Command::Unban { subject, id, repeat } => bans::delete(&session, subject, id, repeat).await,
         Command::Bans { check: Some(subject), .. } => bans::check(&session, subject).await,
         Command::Bans { check: None, expired } => bans::list(&session, expired).await,
-        Command::Servers { server: Some(name) } => servers::get(&session, name).await,
-        Command::Servers { server: None } => servers::list(&session).await,
-        Command::Drain { what: Drain::Server { server, cancel, disable, repeat } } => {
+        Command::Servers { name: Some(name) } => servers::get(&session, name).await,
+        Command::Servers { name: None } => servers::list(&session).await,
+        Command::Drain { what: Drain::Server { name, cancel, disable, repeat } } => {
             let state = match (cancel, disable) {
                 (true, _) => pb::ServerState::Active,
                 (_, true) => pb::ServerState::Disabled,
                 _ => pb::ServerState::Drain,
             };
-            servers::set_state(&session, server, state, repeat).await
+            servers::set_state(&session, name, state, repeat).await
         }
-        Command::Drain { what: Drain::Proxy { proxy, cancel, repeat } } => {
-            servers::drain_proxy(&session, proxy, cancel, repeat).await
+        Command::Drain { what: Drain::Proxy { name, cancel, repeat } } => {
+            servers::drain_proxy(&session, name, cancel, repeat).await
         }
         Command::Proxies => servers::proxies(&session).await,
         Command::Watch { what: Watch::Players { selector } } => {
