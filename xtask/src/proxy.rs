@@ -80,7 +80,7 @@ impl ProxySpec {
                 yaml,
                 "apiVersion: mesegate.dev/v1alpha1\nkind: MinetestServer\n\
                  metadata: {{ name: {name} }}\nspec:\n  \
-                 endpoint: {{ host: \"{}\", port: {} }}\n",
+                 endpoint: {{ host: \"{}\", port: {} }}\n  state: Active\n",
                 address.ip(),
                 address.port()
             );
@@ -243,22 +243,41 @@ impl Proxy {
         wait::read(&self.log_path())
     }
 
-    /// Makes another server the one where players arrive, and waits until the proxy has read that.
+    /// Makes another server the default target, whose names and numbers are the clients' own, and
+    /// waits until the proxy has read that.
     ///
     /// # Errors
     /// When the documents cannot be rewritten, or the proxy does not read them again soon.
     pub fn set_target(&self, server: &str) -> Result<()> {
+        self.change(|line| {
+            let target = line.starts_with("  defaultTarget:");
+            target.then(|| format!("  defaultTarget: {{ server: {server} }}"))
+        })
+    }
+
+    /// Lets players who log in arrive at this server, whatever the default target is: all others
+    /// let nobody in.
+    ///
+    /// # Errors
+    /// As [`set_target`](Self::set_target).
+    pub fn arrive_at(&self, server: &str) -> Result<()> {
+        let mut here = false;
+        self.change(|line| {
+            if line.starts_with("metadata:") {
+                here = line == format!("metadata: {{ name: {server} }}");
+            }
+            let state = if here { "Active" } else { "Drain" };
+            line.starts_with("  state:").then(|| format!("  state: {state}"))
+        })
+    }
+
+    /// Replaces lines of the documents.
+    fn change(&self, mut change: impl FnMut(&str) -> Option<String>) -> Result<()> {
         let path = self.resources();
         let what = || Error::io(format!("changing {}", path.display()));
         let old = std::fs::read_to_string(&path).map_err(what())?;
-        let lines = old.lines().map(|line| {
-            if line.starts_with("  defaultTarget:") {
-                format!("  defaultTarget: {{ server: {server} }}\n")
-            } else {
-                format!("{line}\n")
-            }
-        });
-        let new: String = lines.collect();
+        let new: String =
+            old.lines().map(|line| change(line).unwrap_or_else(|| line.into()) + "\n").collect();
         if new == old {
             return Ok(());
         }
@@ -387,7 +406,7 @@ mod tests {
         let yaml = ProxySpec::new(&[("a", at(1)), ("b", at(2))])
             .proxy_fields("limits:\n  players: 5")
             .resources();
-        assert!(yaml.contains("metadata: { name: a }\nspec:\n  endpoint: { host: \"127.0.0.1\", port: 1 }\n  fallbacks: [ { server: b } ]\n---\n"), "{yaml}");
+        assert!(yaml.contains("metadata: { name: a }\nspec:\n  endpoint: { host: \"127.0.0.1\", port: 1 }\n  state: Active\n  fallbacks: [ { server: b } ]\n---\n"), "{yaml}");
         assert!(
             yaml.ends_with("  defaultTarget: { server: a }\n  limits:\n    players: 5\n"),
             "{yaml}"

@@ -143,18 +143,23 @@ async fn visit_directly(
     recordings
 }
 
-/// A visit to every world through the proxy. While one player sees what there is in one world, the
-/// next joins another.
-async fn visit_through(proxy: &Proxy, version: u16, download: bool) -> Vec<(World, Recording)> {
+/// Visits to worlds through the proxy. While one player sees what there is in one world, the next
+/// joins another.
+async fn visit_through(
+    proxy: &Proxy,
+    base: World,
+    worlds: &[World],
+    visit: Visit,
+) -> Vec<(World, Recording)> {
     let mut visits = Vec::new();
-    for world in World::ALL {
-        proxy.set_target(world.name()).unwrap();
-        let visit = Visit { world, version, download };
-        // Whoever has just left may still be known for a moment.
-        let player = format!("through{version}{}", world.name());
+    for world in worlds {
+        proxy.arrive_at(world.name()).unwrap();
+        let visit = Visit { world: *world, ..visit.clone() };
+        // Everybody is new to the server.
+        let player = format!("p{}{}{}", visit.version, world.name(), base.name());
         let bot = visit.join(proxy.address(), &player).await;
-        assert_eq!(bot.version().0, version);
-        visits.push((world, tokio::spawn(async move { visit.see(bot).await })));
+        assert_eq!(bot.version().0, visit.version);
+        visits.push((*world, tokio::spawn(async move { visit.see(bot).await })));
     }
     let mut recordings = Vec::new();
     for (world, visit) in visits {
@@ -204,18 +209,31 @@ fn worlds_are_equal(generation: Generation, versions: &[u16]) {
     let mut comparison = Comparison::default();
     for version in versions {
         let all = World::ALL.map(|world| &direct[&(world.name(), *version)]);
-        runtime.block_on(wait_merged(&proxy, *version, all));
+        let last = Some(version) == versions.last();
         // Files are checked by their hashes once; definitions differ from version to version.
-        let download = Some(version) == versions.last();
-        for (world, through) in runtime.block_on(visit_through(&proxy, *version, download)) {
-            let lines = comparison.compare(world, &direct[&(world.name(), *version)], &through);
-            wrong.add(world.name(), *version, lines);
-            // It had all the other worlds in its content at the same time.
-            for other in World::ALL.into_iter().filter(|other| *other != world) {
-                let content = &direct[&(other.name(), *version)].content;
-                let names = Names::through(content, &through.content, through.version);
-                let place = format!("{}, content of {}", world.name(), other.name());
-                wrong.add(&place, *version, names.err().unwrap_or_default());
+        let visit = Visit { world: World::Plain, version: *version, download: last };
+        // The default target's names and numbers are the client's own: nothing of it needs to be
+        // translated. So in the end everything is seen the other way round as well.
+        let mut visits = vec![(World::Plain, World::ALL.as_slice())];
+        if last {
+            visits.push((World::Conflict, &[World::Plain, World::Modded]));
+        }
+        for (base, worlds) in visits {
+            proxy.set_target(base.name()).unwrap();
+            runtime.block_on(wait_merged(&proxy, *version, all));
+            for (world, through) in
+                runtime.block_on(visit_through(&proxy, base, worlds, visit.clone()))
+            {
+                let place = format!("{} beside {}", world.name(), base.name());
+                let lines = comparison.compare(world, &direct[&(world.name(), *version)], &through);
+                wrong.add(&place, *version, lines);
+                // It had all the other worlds in its content at the same time.
+                for other in World::ALL.into_iter().filter(|other| *other != world) {
+                    let content = &direct[&(other.name(), *version)].content;
+                    let names = Names::through(content, &through.content, through.version);
+                    let place = format!("{place}, content of {}", other.name());
+                    wrong.add(&place, *version, names.err().unwrap_or_default());
+                }
             }
         }
         println!("{generation} at {version}: after {:.1} s", begun.elapsed().as_secs_f64());

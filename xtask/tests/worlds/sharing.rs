@@ -50,7 +50,7 @@ fn two_servers_with_one_game_cost_as_much_as_one() {
     let alone = visit(World::Plain, through(&[("one", &one)]).address(), "alone");
     let both = through(&[("one", &one), ("two", &two)]);
     let first = visit(World::Plain, both.address(), "first");
-    both.set_target("two").unwrap();
+    both.arrive_at("two").unwrap();
     let second = visit(World::Plain, both.address(), "second");
     for (who, recording) in [("first", &first), ("second", &second)] {
         assert_eq!(recording.item_def, alone.item_def, "{who}: ITEMDEF has other bytes");

@@ -58,13 +58,37 @@ impl<'a> Init<'a> {
 
     /// The data this was read from with other ids and names; `None` if nothing changes.
     pub(super) fn rewrite(&self, data: &[u8], mapping: &Mapping<'_>) -> Option<Vec<u8>> {
+        self.rewrite_messages(data, mapping, |message| {
+            message::rewrite(message, mapping, STR32_MAX)
+        })
+    }
+
+    /// As [`rewrite`](Self::rewrite), for a child inside a message; `depth` is how many more
+    /// children may be inside each other.
+    pub(super) fn rewrite_nested(
+        &self,
+        data: &[u8],
+        mapping: &Mapping<'_>,
+        depth: u8,
+    ) -> Option<Vec<u8>> {
+        self.rewrite_messages(data, mapping, |message| {
+            message::rewrite_nested(message, mapping, STR32_MAX, depth)
+        })
+    }
+
+    fn rewrite_messages(
+        &self,
+        data: &[u8],
+        mapping: &Mapping<'_>,
+        rewrite: impl Fn(&[u8]) -> Option<Vec<u8>>,
+    ) -> Option<Vec<u8>> {
         let mut edit = Editor::new(data);
         let mut walk = || {
             edit.skip(self.id_offset, "object name")?;
             edit.u16(|id| mapping.object(id))?;
             edit.skip(BETWEEN, "object position")?;
             for _ in &self.messages {
-                edit.str32(|message| message::rewrite(message, mapping, STR32_MAX))?;
+                edit.str32(&rewrite)?;
             }
             Ok(())
         };

@@ -1,10 +1,11 @@
 //! Single object messages: `u8` command and its fields (`activeobject.h`,
 //! `content_cao.cpp` processMessage).
 
+use super::init::Init;
 use super::mapping::Mapping;
 use super::properties;
 use crate::editor::Editor;
-use crate::wire::Reader;
+use crate::wire::{Reader, Result};
 
 /// Object properties.
 pub(super) const SET_PROPERTIES: u8 = 0;
@@ -28,18 +29,44 @@ pub const STOP_ANIMATION: u8 = 13;
 /// Longest message that ACTIVE_OBJECT_MESSAGES holds, in bytes.
 pub(super) const FRAMED_MAX: usize = u16::MAX as usize;
 
+/// Children of children whose data are looked into. Engines nest them as objects are attached to
+/// each other; nothing sensible is attached this deep.
+const INFANTS: u8 = 8;
+
 /// A message with other ids and names; `None` if nothing changes. Textures are left out if it
 /// would be over `limit` bytes with them. A message that ends inside a field stays as it is: the
 /// client drops it by itself.
 pub(super) fn rewrite(message: &[u8], mapping: &Mapping<'_>, limit: usize) -> Option<Vec<u8>> {
+    rewrite_nested(message, mapping, limit, INFANTS)
+}
+
+/// As [`rewrite`]; `depth` is how many children may be inside each other.
+pub(super) fn rewrite_nested(
+    message: &[u8],
+    mapping: &Mapping<'_>,
+    limit: usize,
+    depth: u8,
+) -> Option<Vec<u8>> {
     let mut edit = Editor::new(message);
     let result = match edit.read().u8().ok()? {
         SET_PROPERTIES => return properties::rewrite(message, mapping, limit).ok().flatten(),
         SET_TEXTURE_MOD => edit.str16(|text| mapping.texture(text)),
-        ATTACH_TO | SPAWN_INFANT => edit.u16(|id| mapping.object(id)),
+        ATTACH_TO => edit.u16(|id| mapping.object(id)),
+        SPAWN_INFANT => infant(&mut edit, mapping, depth),
         _ => Ok(()),
     };
     result.ok().and_then(|()| edit.finish()).filter(|new| new.len() <= limit)
+}
+
+/// A child's id and type. To clients of protocol 37, its initialisation data follow
+/// (`server/serveractiveobject.cpp` generateUpdateInfantCommand).
+fn infant(edit: &mut Editor<'_>, mapping: &Mapping<'_>, depth: u8) -> Result<()> {
+    edit.u16(|id| mapping.object(id))?;
+    let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
+    if edit.read().take(1, "child's type").is_err() || edit.is_empty() {
+        return Ok(());
+    }
+    edit.str32(|data| Init::decode(data).ok().flatten()?.rewrite_nested(data, mapping, depth))
 }
 
 /// What a message sets on an object that a later backend's first messages do not overwrite.

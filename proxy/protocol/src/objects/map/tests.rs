@@ -75,6 +75,45 @@ fn run(map: &mut ObjectMap, message: &Bytes) -> RemoveAdd {
     map.remove_add(message, NAME, &only_ids(IdMap::identity())).unwrap()
 }
 
+/// The data of an object without its id outside, which are the last field of a packet that adds
+/// one object.
+fn init(object: &Object) -> Vec<u8> {
+    remove_add(&[], std::slice::from_ref(object))[2 + 2 + 2 + 2 + 1 + 4..].to_vec()
+}
+
+#[test]
+fn data_of_children_inside_messages_are_rewritten() {
+    let child = |parent, own| Object { messages: vec![attach(parent)], ..entity(own) };
+    let carrying = |id, object: Object| {
+        let mut w = Writer::new();
+        w.u8(11).u16(id).u8(101).str32(&init(&object));
+        w.into_vec()
+    };
+    let nested = |inner, outer, top| {
+        let messages = vec![carrying(inner, child(outer, inner))];
+        let outer_object = Object { messages, ..entity(outer) };
+        Object { messages: vec![carrying(outer, outer_object)], ..entity(top) }
+    };
+    // 9 is the client's own object, 2 is the player's on this backend.
+    let mut map = ObjectMap::with_ids(9, Some(2));
+    let result = run(&mut map, &remove_add(&[], &[nested(4, 9, 5)]));
+    assert_eq!(result.messages, [remove_add(&[], &[nested(4, 2, 5)])]);
+}
+
+#[test]
+fn children_inside_children_are_looked_into_to_a_limit() {
+    let mut message = infant(9);
+    for _ in 0..2000 {
+        let parent = Object { messages: vec![message], ..entity(3) };
+        let mut w = Writer::new();
+        w.u8(11).u16(3).u8(101).str32(&init(&parent));
+        message = w.into_vec();
+    }
+    let mut map = ObjectMap::with_ids(9, Some(2));
+    let deep = remove_add(&[], &[Object { messages: vec![message], ..entity(5) }]);
+    assert_eq!(run(&mut map, &deep).messages, [deep]);
+}
+
 #[test]
 fn first_backend_passes_through_and_sets_both_ids() {
     let mut map = ObjectMap::new();
