@@ -20,6 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use mesegate_content::{Library, RemoteMedia};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, watch};
 
 use crate::metrics::Metrics;
 use connections::{Connections, Guest, Patient};
@@ -39,62 +40,87 @@ const VISIT: Duration = Duration::from_mins(15);
 /// Bytes that a connection may hold of requests, and of answers that the client has not taken.
 const BUFFER: usize = 64 * 1024;
 
-/// At most one look at the catalogues in this time: changes come in groups.
-const GATHER: Duration = Duration::from_millis(100);
-
 /// After a connection could not be accepted, for instance for want of file descriptors.
 const RELIEF: Duration = Duration::from_millis(100);
 
 /// Serves the media of all catalogues for ever, to at most `most` connections at a time.
 pub(crate) async fn serve(listener: TcpListener, library: Library, metrics: Metrics, most: usize) {
-    let media = Arc::new(ArcSwap::from_pointee(library.remote_media()));
+    let media = Arc::new(Current::new(library));
     let connections = Arc::new(Connections::new(most));
-    let accepting = async {
-        loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => match connections.enter(peer.ip(), &metrics) {
-                    Ok(guest) => {
-                        tokio::spawn(attend(stream, guest, media.clone(), metrics.clone()));
-                    }
-                    // Closed without a word: the client asks over UDP at once.
-                    Err(reason) => {
-                        let refused = &metrics.media_http_refused_total;
-                        refused.with_label_values(&[reason.as_str()]).inc();
-                    }
-                },
-                Err(error) => {
-                    tracing::warn!(%error, "a media connection could not be accepted");
-                    tokio::time::sleep(RELIEF).await;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => match connections.enter(peer.ip(), &metrics) {
+                Ok(guest) => {
+                    tokio::spawn(attend(stream, guest, media.clone(), metrics.clone()));
                 }
+                // Closed without a word: the client asks over UDP at once.
+                Err(reason) => {
+                    let refused = &metrics.media_http_refused_total;
+                    refused.with_label_values(&[reason.as_str()]).inc();
+                }
+            },
+            Err(error) => {
+                tracing::warn!(%error, "a media connection could not be accepted");
+                tokio::time::sleep(RELIEF).await;
             }
         }
-    };
-    tokio::join!(follow(library.clone(), media.clone()), accepting);
-}
-
-/// Keeps what is served at what new clients are told.
-async fn follow(library: Library, media: Arc<ArcSwap<RemoteMedia>>) {
-    let mut changes = library.changes();
-    while changes.changed().await.is_ok() {
-        let library = library.clone();
-        if let Ok(now) = tokio::task::spawn_blocking(move || library.remote_media()).await {
-            media.store(Arc::new(now));
-        }
-        tokio::time::sleep(GATHER).await;
     }
 }
 
-async fn attend(
-    stream: TcpStream,
-    guest: Guest,
-    media: Arc<ArcSwap<RemoteMedia>>,
-    metrics: Metrics,
-) {
+/// What is served: all that clients may have been told, however short ago.
+struct Current {
+    library: Library,
+    changes: watch::Receiver<u64>,
+    /// With the library's revision from which it was made.
+    made: ArcSwap<(u64, Arc<RemoteMedia>)>,
+    making: Mutex<()>,
+}
+
+impl Current {
+    fn new(library: Library) -> Self {
+        let changes = library.changes();
+        let revision = *changes.borrow();
+        let made = ArcSwap::from_pointee((revision, Arc::new(library.remote_media())));
+        Self { library, changes, made, making: Mutex::default() }
+    }
+
+    /// Made anew if the library has changed since, once for all who ask meanwhile.
+    async fn media(&self) -> Arc<RemoteMedia> {
+        if let Some(media) = self.fresh() {
+            return media;
+        }
+        let _making = self.making.lock().await;
+        if let Some(media) = self.fresh() {
+            return media;
+        }
+        // Before looking: what changes meanwhile is found by the next one who asks.
+        let revision = *self.changes.borrow();
+        let library = self.library.clone();
+        match tokio::task::spawn_blocking(move || library.remote_media()).await {
+            Ok(media) => {
+                let media = Arc::new(media);
+                self.made.store(Arc::new((revision, Arc::clone(&media))));
+                media
+            }
+            Err(_) => Arc::clone(&self.made.load().1),
+        }
+    }
+
+    fn fresh(&self) -> Option<Arc<RemoteMedia>> {
+        let made = self.made.load();
+        (made.0 == *self.changes.borrow()).then(|| Arc::clone(&made.1))
+    }
+}
+
+async fn attend(stream: TcpStream, guest: Guest, media: Arc<Current>, metrics: Metrics) {
     // Without it the end of a small answer would wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| {
-        let (media, metrics) = (media.load_full(), metrics.clone());
-        async move { Ok::<_, Infallible>(answer::answer(request, media, &metrics).await) }
+        let (media, metrics) = (media.clone(), metrics.clone());
+        async move {
+            let media = media.media().await;
+            Ok::<_, Infallible>(answer::answer(request, media, &metrics).await)
+        }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(BUFFER);

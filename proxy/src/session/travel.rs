@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mesegate_backend::{Address, Dial, EnterError, Entered};
-use mesegate_content::{AdmitError, Catalogue};
+use mesegate_content::{AdmitError, Catalogue, ServerState};
 use mesegate_protocol::{ProtocolVersion, Translation};
 
 use crate::network::{Found, Server};
@@ -137,6 +137,11 @@ async fn travel(
 
 /// Why no client is given a server's content, if that is so.
 fn set_aside(shared: &Shared, server: &str) -> Option<String> {
+    let statuses = shared.library.server_status();
+    let state = statuses.iter().find(|status| status.name == server).map(|status| &status.state);
+    if let Some(ServerState::Down { reason: ServerState::UNUSABLE, text, .. }) = state {
+        return Some(text.clone());
+    }
     let catalogue = shared.library.network_catalogue()?;
     let out = catalogue.why_left_out(server).filter(|out| !out.for_want_of_room)?;
     Some(out.reason.clone())

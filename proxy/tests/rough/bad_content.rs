@@ -51,13 +51,22 @@ impl Scene {
         };
         crate::support::eventually("a metric about `bad`", SOON, told).await;
         self.unnoticed().await;
-        // The wish to go there is refused in words, and the player stays.
+    }
+
+    /// It is set aside, and the wish to go there is refused in words: the player stays.
+    async fn refused(&mut self, reason: &str) {
+        self.set_aside(reason).await;
+        self.no_way_in().await;
+    }
+
+    async fn no_way_in(&mut self) {
         self.alice.say(">server bad").await;
         let mut answer = self.alice.chat(SOON).await.expect("an answer");
         if answer.text.starts_with("Going to") {
             answer = self.alice.chat(SOON).await.expect("a second answer");
         }
         println!("{}", answer.text);
+        assert!(answer.text.contains("its content cannot be used"));
         assert_ne!(self.bad.players(), ["alice"]);
         self.unnoticed().await;
     }
@@ -92,7 +101,7 @@ async fn definitions_that_are_broken() {
             bad().with_forged_items(forge::definitions_of(b"no frame")),
             bad().with_forged_nodes(&b""[..]),
         ] {
-            Scene::start(world).await.set_aside("cannot be read").await;
+            Scene::start(world).await.refused("cannot be read").await;
         }
     })
     .await;
@@ -102,8 +111,8 @@ async fn definitions_that_are_broken() {
 async fn definitions_that_unpack_to_gigabytes() {
     within(120, async {
         let bomb = forge::definitions_of(&forge::bomb(BOMB));
-        Scene::start(bad().with_forged_nodes(bomb.clone())).await.set_aside("cannot be read").await;
-        Scene::start(bad().with_forged_items(bomb)).await.set_aside("cannot be read").await;
+        Scene::start(bad().with_forged_nodes(bomb.clone())).await.refused("cannot be read").await;
+        Scene::start(bad().with_forged_items(bomb)).await.refused("cannot be read").await;
     })
     .await;
 }
@@ -112,8 +121,8 @@ async fn definitions_that_unpack_to_gigabytes() {
 async fn seventy_thousand_nodes() {
     within(120, async {
         let world = bad().with_forged_nodes(forge::many_nodes(70_000));
-        Scene::start(world).await.set_aside("node").await;
-        // As many as there are ids, but not beside those of another server.
+        Scene::start(world).await.refused("node").await;
+        // As many as there are ids, but not beside those of another server: that takes a new login.
         let world = bad().with_forged_nodes(forge::many_nodes(65_535));
         Scene::start(world).await.set_aside("node").await;
     })

@@ -9,6 +9,7 @@ use mesegate_protocol::ProtocolVersion;
 
 use super::Shared;
 use super::config::ServerSpec;
+use super::status::ServerState;
 use crate::codec;
 use crate::hash::Hash;
 use crate::store::{BLOB_MAX, Manifest, MediaFile, Pair};
@@ -40,7 +41,7 @@ impl FetchError {
     pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::Enter(error) => error.reason(),
-            Self::Unusable(_) => "unusable_content",
+            Self::Unusable(_) => ServerState::UNUSABLE,
             Self::Store(_) => "store",
         }
     }

@@ -30,6 +30,9 @@ pub enum ServerState {
 }
 
 impl ServerState {
+    /// The reason of a server that answers, but with content that cannot be used.
+    pub const UNUSABLE: &str = "unusable_content";
+
     /// True if the server answered when it was last looked at.
     pub fn is_up(&self) -> bool {
         matches!(self, Self::Up)
