@@ -212,7 +212,9 @@ impl Player {
             self.send_client(channel, true, message)?;
         }
         self.objects.enter_backend();
-        self.pushes.forget();
+        if let Some(answer) = self.pushes.forget(self.who.version) {
+            self.send_client(2, true, answer)?;
+        }
         self.gate = Gate::Waiting(Instant::now());
         let Arrival { server, title, seat, entered, translation } = arrival;
         self.place.on(&server);

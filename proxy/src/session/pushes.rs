@@ -4,12 +4,14 @@
 //! one, which may use the same number for another file. Nor must a file: the client asks for it
 //! by name, and the next backend may use that name for another one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use mesegate_content::sound_group;
-use mesegate_protocol::content::{HaveMedia, Media, MediaPush, PushContent, RequestMedia};
+use mesegate_protocol::content::{
+    HaveMedia, Media, MediaFile, MediaPush, PushContent, RequestMedia, frame,
+};
 use mesegate_protocol::wire::WireError;
 use mesegate_protocol::{ProtocolVersion, Translation, split_command, to_client};
 use mesegate_transport::Message;
@@ -28,6 +30,8 @@ pub(super) struct Pushes {
     files: HashMap<String, String>,
     /// The client's names of those that have another one, by the backend's.
     renamed: HashMap<String, String>,
+    /// The client's names of those that it asked for and that did not come yet.
+    awaited: BTreeSet<String>,
 }
 
 impl Pushes {
@@ -58,11 +62,12 @@ impl Pushes {
 
     /// Takes the names of offered files out of what the client asks for, and gives what to ask the
     /// backend for.
-    pub(super) fn asked(&self, names: &mut Vec<String>) -> Option<Bytes> {
+    pub(super) fn asked(&mut self, names: &mut Vec<String>) -> Option<Bytes> {
         let mut asked = Vec::new();
         names.retain(|name| match self.files.get(name) {
             Some(old) => {
                 asked.push(old.clone());
+                self.awaited.insert(name.clone());
                 false
             }
             None => true,
@@ -71,8 +76,8 @@ impl Pushes {
     }
 
     /// Files of the backend under the names that the client knows. `None`: forward the same bytes.
-    fn delivered(&self, message: &Bytes) -> Result<Option<Bytes>, WireError> {
-        if self.renamed.is_empty() {
+    fn delivered(&mut self, message: &Bytes) -> Result<Option<Bytes>, WireError> {
+        if self.awaited.is_empty() && self.renamed.is_empty() {
             return Ok(None);
         }
         let mut media = Media::decode(&body(message)?)?;
@@ -82,13 +87,24 @@ impl Pushes {
                 file.name.clone_from(new);
                 changed = true;
             }
+            self.awaited.remove(&file.name);
         }
         Ok(changed.then(|| media.encode()))
     }
 
-    /// The backend is left.
-    pub(super) fn forget(&mut self) {
-        *self = Self::default();
+    /// The backend is left. What the client still waits for, it is given empty: it sees that the
+    /// content is not what was offered, and is done with it. Else it would wait for ever, also
+    /// when a file is offered under that name again (`SingleMediaDownloader` and
+    /// `Client::handleCommand_MediaPush`, `client/clientmedia.cpp` and
+    /// `network/clientpackethandler.cpp`).
+    pub(super) fn forget(&mut self, version: ProtocolVersion) -> Option<Bytes> {
+        let awaited = std::mem::take(self).awaited;
+        if awaited.is_empty() {
+            return None;
+        }
+        let empty = frame(&Bytes::new(), version).ok()?;
+        let files = awaited.into_iter().map(|name| MediaFile { name, data: empty.clone() });
+        Some(Media { bunches: 1, index: 0, files: files.collect() }.encode())
     }
 }
 
@@ -166,7 +182,6 @@ fn body(message: &Bytes) -> Result<Bytes, WireError> {
 #[cfg(test)]
 mod tests {
     use mesegate_protocol::NameMap;
-    use mesegate_protocol::content::MediaFile;
     use mesegate_protocol::map::IdMap;
 
     use super::*;
@@ -193,9 +208,28 @@ mod tests {
         assert_eq!(pushes.delivered(&media(&["b.png"]).encode()).unwrap(), None);
         assert!(pushes.delivered(&Bytes::from_static(b"\0\x38\0")).is_err());
 
-        pushes.forget();
+        assert_eq!(pushes.forget(ProtocolVersion(45)), None);
         assert_eq!(pushes.asked(&mut vec!["arena_a.png".into()]), None);
         assert_eq!(pushes.confirmed(&HaveMedia { tokens: vec![1] }.encode()[2..]), None);
+    }
+
+    #[test]
+    fn what_the_backend_did_not_deliver_is_answered_when_it_is_left() {
+        for version in [45, 53].map(ProtocolVersion) {
+            let mut pushes = Pushes::default();
+            assert!(pushes.offered("a.png", "arena_a.png", &PushContent::Token(1)));
+            assert!(pushes.offered("b.png", "b.png", &PushContent::Token(2)));
+            pushes.asked(&mut vec!["arena_a.png".into(), "b.png".into()]);
+            let file = MediaFile { name: "b.png".into(), data: Bytes::from_static(b"x") };
+            let media = Media { bunches: 1, index: 0, files: vec![file] };
+            assert_eq!(pushes.delivered(&media.encode()).unwrap(), None);
+
+            let answer = pushes.forget(version).unwrap();
+            let files = Media::decode(&answer.slice(2..)).unwrap().files;
+            assert_eq!(files.len(), 1);
+            assert_eq!(files[0].name, "arena_a.png");
+            assert_eq!(files[0].content(version, 10).unwrap().len(), 0);
+        }
     }
 
     #[test]

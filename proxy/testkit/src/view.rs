@@ -105,6 +105,8 @@ pub struct View {
     pub mod_channels: BTreeSet<String>,
     /// Files that were pushed and arrived intact.
     pub pushed: BTreeSet<String>,
+    /// Files that were pushed and came empty or broken.
+    pub undelivered: BTreeSet<String>,
     /// Messages received.
     pub messages: u64,
     /// What would have made an engine client abort, crash or leave, in order.

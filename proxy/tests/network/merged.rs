@@ -320,3 +320,28 @@ async fn members_of_a_known_pool_are_entered_without_a_look_at_them() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_its_server_does_not_deliver_before_the_hop_is_not_waited_for() {
+    within(FOREVER, async {
+        let pair = Pair::of(FakeServerOptions::new(forest()), FakeServerOptions::new(desert()));
+        let pair = pair.await;
+        let alice = Bot::join(pair.proxy.bot("alice").with_download()).await.unwrap();
+        go(&alice, "arena", ARENA).await;
+        let push = MediaPush {
+            sha1: Sha1::digest(b"never").into(),
+            name: "never.png".into(),
+            cache: false,
+            content: PushContent::Token(5),
+        };
+        pair.arena.send("alice", 0, true, push.encode());
+        let asked = |arena: &FakeServer| arena.arrived_from("alice", to_server::REQUEST_MEDIA);
+        assert!(pair.arena.until(|arena| !asked(arena).is_empty()).await);
+        go(&alice, "lobby", LOBBY).await;
+        let answered = |view: &mesegate_testkit::View| view.undelivered.contains("never.png");
+        alice.until("an answer", answered).await.unwrap();
+        assert_sound(&alice);
+        assert!(pair.lobby.arrived_from("alice", to_server::HAVE_MEDIA).is_empty());
+    })
+    .await;
+}

@@ -207,7 +207,13 @@ impl Driver {
             };
             let push = self.pushes.swap_remove(index);
             let content = file.content(self.version, mesegate_protocol::content::MEDIA_FILE_MAX);
-            self.take_push(push.name, content.is_ok_and(|content| sha1(&content) == push.sha1));
+            let content = content.unwrap_or_default();
+            if content.is_empty() {
+                // What a proxy gives for a file that its server did not deliver.
+                self.inbox.with(|state| state.view.undelivered.insert(push.name.clone()));
+            } else {
+                self.take_push(push.name, sha1(&content) == push.sha1);
+            }
             if let PushContent::Token(token) = push.content {
                 self.send(2, true, HaveMedia { tokens: vec![token] }.encode());
             }
