@@ -36,9 +36,6 @@ pub struct Catalogue {
     build_time: Duration,
     servers: Vec<String>,
     left_out: Vec<LeftOut>,
-    /// Language for which the first server's content was fetched: `""` until that of the
-    /// catalogue's own language is there.
-    base_language: String,
     /// Tells catalogues with equal input apart from others without comparing contents.
     key: Hash,
     item_def: Bytes,
@@ -162,8 +159,11 @@ impl Catalogue {
         &self.key
     }
 
-    pub(crate) fn base_language(&self) -> &str {
-        &self.base_language
+    /// True if a server's translations in it are those of the catalogue's own language; without
+    /// a language, if the server's content is in it at all.
+    pub(crate) fn has_language_of(&self, server: &str) -> bool {
+        let part = self.part_of(server).and_then(|at| self.parts.get(at));
+        part.is_some_and(|part| part.language == self.pair.language)
     }
 
     fn encoding(&self) -> Encoding {

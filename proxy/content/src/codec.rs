@@ -5,10 +5,11 @@ use mesegate_backend::Definitions;
 use mesegate_protocol::ProtocolVersion;
 use mesegate_protocol::content::{
     AnnounceMedia, FeaturesView, ItemDef, ItemDefs, ItemView, Media, NodeDef, NodeDefs,
+    remap_connects_to,
 };
 use mesegate_protocol::wire::{WireError, Writer};
 
-use crate::hash::{Hash, sha1, sha1_of_parts};
+use crate::hash::{Hash, sha1_of_parts};
 use crate::store::MediaFile;
 use crate::union::{Alias, Item, Node};
 
@@ -98,21 +99,89 @@ pub(crate) fn media(index: u16, count: u16, files: &[(&str, Bytes)]) -> Bytes {
     Media::encode_files(count, index, files.iter().map(|(name, data)| (*name, &data[..])))
 }
 
-/// A hash over everything a server sends before CLIENT_READY. Files are put into order first: an
-/// engine announces them in the order of a hash table (`server.cpp`, sendMediaAnnouncement).
+/// A hash over everything a server sends before CLIENT_READY. What an engine writes in the order of
+/// a hash table, which differs from start to start, is put into order first: announced files
+/// (`server.cpp`, sendMediaAnnouncement), aliases (`itemdef.cpp`), and groups and other sets in the
+/// definitions.
 pub fn digest(definitions: &Definitions, version: ProtocolVersion) -> Result<Hash> {
     let mut announce = announce(&definitions.announce, version)?;
     announce.files.sort_unstable();
     let mut files = Vec::with_capacity(announce.files.len() * 48);
     for (name, hash) in &announce.files {
-        files.extend_from_slice(&(name.len() as u16).to_be_bytes());
-        files.extend_from_slice(name.as_bytes());
+        put(&mut files, name.as_bytes());
         files.extend_from_slice(hash);
     }
-    let (items, nodes) = (sha1(&definitions.item_def), sha1(&definitions.node_def));
-    Ok(sha1_of_parts(&[&items, &nodes, &files, announce.remote.as_bytes()]))
+    let mut nodes = Vec::new();
+    for node in self::nodes(&definitions.node_def, version)? {
+        nodes.extend_from_slice(&node.id.to_be_bytes());
+        let sorted = remap_connects_to(&node.features, &|id| id);
+        let features = sorted.unwrap_or(node.features);
+        let ordered = FeaturesView::parse(&features).ok().and_then(|view| view.ordered());
+        put(&mut nodes, &ordered.unwrap_or(features));
+    }
+    let (mut items, mut aliases) = self::items(&definitions.item_def, version)?;
+    items.sort_by(|a, b| a.name.cmp(&b.name));
+    aliases.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut named = Vec::new();
+    for item in items {
+        let ordered = ItemView::parse(&item.raw, version).ok().and_then(|view| view.ordered());
+        put(&mut named, &ordered.unwrap_or(item.raw));
+    }
+    let mut others = Vec::new();
+    for (alias, target) in aliases {
+        put(&mut others, &alias);
+        put(&mut others, &target);
+    }
+    Ok(sha1_of_parts(&[&named, &others, &nodes, &files, announce.remote.as_bytes()]))
+}
+
+/// Adds a text and how long it is.
+fn put(out: &mut Vec<u8>, text: &[u8]) {
+    out.extend_from_slice(&(text.len() as u64).to_be_bytes());
+    out.extend_from_slice(text);
 }
 
 fn text(bytes: &Bytes) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Look, tool};
+
+    #[test]
+    fn a_digest_is_of_what_is_said_not_of_its_order() {
+        let version = ProtocolVersion(53);
+        let definitions = |groups: &[&str], reverse: bool| {
+            let look = Look { groups, ..Look::new("n") };
+            let connects: &[u16] = if reverse { &[7, 3] } else { &[3, 7] };
+            let name = Bytes::from_static(b"n");
+            let nodes = [Node { id: 3, name, features: look.features(connects) }];
+            let mut items = ["a", "b"].map(|name| {
+                let raw = tool(name, "x.png", groups, version);
+                Item { name: Bytes::from_static(name.as_bytes()), raw }
+            });
+            let mut aliases = ["x", "y"]
+                .map(|alias| (Bytes::from_static(alias.as_bytes()), Bytes::from_static(b"a")));
+            let mut files = ["x.png", "y.png"].map(|name| (name.to_owned(), [1; 20]));
+            if reverse {
+                items.reverse();
+                aliases.reverse();
+                files.reverse();
+            }
+            let files = AnnounceMedia { files: files.to_vec(), remote: String::new() };
+            Definitions {
+                item_def: item_def(&items, &aliases, version).unwrap().slice(2..),
+                node_def: node_def(&nodes, version).unwrap().slice(2..),
+                announce: files.encode(version).unwrap().slice(2..),
+            }
+        };
+        let of = |groups: &[&str], reverse| digest(&definitions(groups, reverse), version).unwrap();
+        let first = of(&["g", "fg", "efg"], false);
+        assert_eq!(first, of(&["efg", "g", "fg"], false));
+        assert_eq!(first, of(&["fg", "efg", "g"], true));
+        assert_ne!(first, of(&["g", "fg"], false));
+        assert_ne!(first, of(&["g", "fg", "efh"], false));
+    }
 }

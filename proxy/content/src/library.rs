@@ -2,6 +2,7 @@
 
 mod builder;
 mod config;
+mod digests;
 mod fetch;
 mod fetcher;
 mod offline;
@@ -26,10 +27,10 @@ pub use offline::offline_report;
 pub use status::{ContentMemory, ServerState, ServerStatus};
 
 use crate::catalogue::{self, Catalogue, Roster, Source, Workshop};
-use crate::codec;
 use crate::frames::FrameCache;
 use crate::remote::RemoteMedia;
 use crate::store::{ContentStore, Manifest, Pair};
+use digests::Digests;
 use pairs::{Pairs, normalise};
 use server::Server;
 use targets::Targets;
@@ -57,6 +58,7 @@ struct Shared {
     catalogues: ArcSwap<Catalogues>,
     /// Catalogues of those who go where the common ones do not lead.
     targets: Targets,
+    digests: Arc<Digests>,
     statuses: ArcSwap<Vec<ServerStatus>>,
     /// Counts publications, of catalogues as well as of statuses.
     revision: watch::Sender<u64>,
@@ -109,6 +111,7 @@ impl Library {
         let shared = Arc::new(Shared {
             workshop,
             targets: Targets::default(),
+            digests: Arc::default(),
             slots: Semaphore::new(config.parallel_fetches.max(1)),
             config,
             store: store.clone(),
@@ -274,7 +277,7 @@ impl Library {
         definitions: &Definitions,
     ) {
         let pair = Pair::new(version.0, normalise(language));
-        let Ok(digest) = codec::digest(definitions, version) else {
+        let Ok(digest) = self.shared.digests.of(definitions, version) else {
             return;
         };
         let mut state = self.shared.lock();
@@ -367,18 +370,20 @@ impl Shared {
             // Nobody speaks that version, as is known of all: no use to wait.
             (_, None) => !state.servers.is_empty(),
             (Some(catalogue), Some(base)) => {
-                let has_base = catalogue.is_based_on(&base.spec.name)
-                    || catalogue.why_left_out(&base.spec.name).is_some();
-                let has_language = *catalogue.base_language() == pair.language;
-                // A player cannot hop to what is not in the catalogue they were given, so what
-                // will be there in a moment is waited for.
+                let has = |name: &str| {
+                    catalogue.has_language_of(name) || catalogue.why_left_out(name).is_some()
+                };
+                let name = &base.spec.name;
+                let is_base = catalogue.is_based_on(name) || catalogue.why_left_out(name).is_some();
+                // A player cannot hop to what is not in the catalogue they were given, nor read
+                // texts in their language that are not, so what will be there in a moment is
+                // waited for.
                 let has_others = state.servers.iter().all(|server| {
                     !server.state.is_up()
                         || !server.may_speak(pair.version)
-                        || catalogue.has(&server.spec.name)
-                        || catalogue.why_left_out(&server.spec.name).is_some()
+                        || has(&server.spec.name)
                 });
-                ((has_base && has_language) || base.state.is_known_down()) && has_others
+                ((is_base && has(name)) || base.state.is_known_down()) && has_others
             }
             (None, Some(_)) => false,
         };

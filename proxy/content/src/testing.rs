@@ -78,11 +78,13 @@ pub(crate) struct Look<'a> {
     /// Name of the flowing alternative.
     pub(crate) flowing: &'a str,
     pub(crate) light: u8,
+    /// Groups that it is in, in the order in which they are sent.
+    pub(crate) groups: &'a [&'a str],
 }
 
 impl<'a> Look<'a> {
     pub(crate) fn new(name: &'a str) -> Self {
-        Self { name, texture: "stone.png", mesh: "", sound: "", flowing: "", light: 0 }
+        Self { name, texture: "stone.png", mesh: "", sound: "", flowing: "", light: 0, groups: &[] }
     }
 
     /// A node definition in the layout of `nodedef.cpp`, ContentFeatures::serialize, of release
@@ -90,7 +92,8 @@ impl<'a> Look<'a> {
     pub(crate) fn features(&self, connects_to: &[u16]) -> Bytes {
         let name = self.name;
         let mut w = Writer::new();
-        w.u8(13).str16(name.as_bytes()).u16(0); // no groups
+        w.u8(13).str16(name.as_bytes());
+        write_groups(&mut w, self.groups);
         w.u8(1).u8(0).u8(0).str16(self.mesh.as_bytes()).f32(1.0);
         let tiles = |w: &mut Writer, texture: &[u8]| {
             for _ in 0..6 {
@@ -134,8 +137,21 @@ impl<'a> Look<'a> {
     }
 }
 
-/// An item definition in the layout of `itemdef.cpp`, ItemDefinition::serialize, of release 5.3.
+fn write_groups(w: &mut Writer, groups: &[&str]) {
+    w.u16(groups.len() as u16);
+    for group in groups {
+        w.str16(group.as_bytes()).u16(1);
+    }
+}
+
+/// [`tool`] without groups.
 pub(crate) fn item(name: &str, image: &str, version: ProtocolVersion) -> Bytes {
+    tool(name, image, &[], version)
+}
+
+/// An item definition in the layout of `itemdef.cpp`, ItemDefinition::serialize, of release 5.9.
+/// The item is in these groups, and digs and damages what is in them.
+pub(crate) fn tool(name: &str, image: &str, groups: &[&str], version: ProtocolVersion) -> Bytes {
     let mut w = Writer::new();
     w.u8(6).u8(2).str16(name.as_bytes()).str16(b"description");
     let picture = |w: &mut Writer, image: &str| {
@@ -146,13 +162,41 @@ pub(crate) fn item(name: &str, image: &str, version: ProtocolVersion) -> Bytes {
     };
     picture(&mut w, image);
     picture(&mut w, "");
-    w.f32(1.0).f32(1.0).f32(1.0).u16(99).u8(0).u8(0).str16(b"").u16(0).str16(b"");
+    w.f32(1.0).f32(1.0).f32(1.0).u16(99).u8(0).u8(0);
+    let mut digs = Writer::new();
+    if !groups.is_empty() {
+        let count = groups.len() as u32;
+        digs.u8(5).f32(1.0).u16(0).u32(count);
+        for group in groups {
+            digs.str16(group.as_bytes()).u16(20).u16(1).u32(count);
+            // Ratings in the order of the groups, too.
+            for rating in groups {
+                digs.u16(rating.len() as u16).f32(0.5);
+            }
+        }
+        digs.u32(count);
+        for group in groups {
+            digs.str16(group.as_bytes()).u16(2);
+        }
+        digs.u16(0);
+    }
+    w.str16(&digs.into_vec());
+    write_groups(&mut w, groups);
+    w.str16(b"");
     for _ in 0..2 {
         w.str16(b"").f32(1.0).f32(1.0).f32(0.0);
     }
     w.f32(-1.0).str16(b"").u32(u32::MAX);
     picture(&mut w, "");
     picture(&mut w, "");
+    w.str16(b""); // short description
+    if version.item_place_param2_byte() {
+        w.u8(0);
+    }
+    for _ in 0..2 {
+        w.str16(b"").f32(1.0).f32(1.0).f32(0.0);
+    }
+    w.u8(0).u8(0).u8(2).u8(2).u8(2).str16(b"").u8(0);
     let item = w.finish();
     assert_eq!(ItemView::parse(&item, version).unwrap().name(), name.as_bytes());
     item

@@ -12,6 +12,7 @@ pub mod item;
 mod items;
 mod media;
 mod nodes;
+mod order;
 mod push;
 
 pub use announce::{AnnounceMedia, MEDIA_FILES_MAX, MEDIA_NAME_MAX};

@@ -176,7 +176,10 @@ fn older_item_definitions_end_after_any_group() {
         let view_of = tail(cut);
         let view = ItemView::parse(&view_of, version).unwrap();
         assert_eq!((view.name(), view.unknown()), (&b"air"[..], &b""[..]), "{cut}");
+        // A server that knows the fields and was told nothing about them sends what is added here.
+        assert_eq!(view.completed().unwrap(), raw, "{cut}");
     }
+    assert_eq!(ItemView::parse(&raw, version).unwrap().completed(), None);
     assert!(ItemView::parse(&tail(3), version).is_err());
 }
 

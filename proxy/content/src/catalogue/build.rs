@@ -150,9 +150,6 @@ fn finish(
     Catalogue {
         pair: pair.clone(),
         build_time: Duration::ZERO,
-        base_language: sources
-            .first()
-            .map_or_else(String::new, |s| s.manifest.pair.language.clone()),
         key,
         servers: sources.iter().flat_map(|source| source.members.clone()).collect(),
         left_out,

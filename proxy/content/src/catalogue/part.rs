@@ -58,6 +58,8 @@ pub(super) struct Part {
     pub(super) name: String,
     pub(super) pooled: bool,
     pub(super) members: Vec<String>,
+    /// Of its translations.
+    pub(super) language: String,
     pub(super) prefix: String,
     /// Of all that the source sends.
     pub(super) digest: Hash,
@@ -77,6 +79,7 @@ impl Part {
             name: source.name.clone(),
             pooled: source.pooled,
             members: source.members.clone(),
+            language: source.manifest.pair.language.clone(),
             prefix: joined.prefix,
             digest: source.manifest.digest,
             item_def: source.manifest.item_def,

@@ -10,11 +10,11 @@ use mesegate_protocol::ProtocolVersion;
 use super::Shared;
 use super::config::ServerSpec;
 use super::status::ServerState;
+use crate::ContentError;
 use crate::codec;
 use crate::hash::Hash;
 use crate::store::{BLOB_MAX, Manifest, MediaFile, Pair};
 use crate::union::Kind;
-use crate::{ContentError, digest};
 
 /// Time after which a manifest that is still true is written again, so that it is not taken for
 /// one that nobody needs.
@@ -89,14 +89,13 @@ pub(super) async fn fetch(
     }
     let unusable = |error| FetchError::Unusable(format!("its definitions cannot be read: {error}"));
     let version = entered.version;
-    let new_digest = digest(&definitions, version).map_err(unusable)?;
+    let new_digest = check(shared, &definitions, version).await?;
     if let Some(known) = known
         && known.digest == new_digest
         && is_complete(shared, &known)
     {
         return refresh(shared, known).map(Fetched::Content);
     }
-    check(&definitions, version).await?;
     let announce = codec::announce(&definitions.announce, version).map_err(unusable)?;
     tell_illegal(&spec.name, &announce.files);
     let delivered = match &mut link.0 {
@@ -164,10 +163,19 @@ fn refresh(shared: &Shared, known: Arc<Manifest>) -> Result<Arc<Manifest>, Fetch
     Ok(Arc::new(manifest))
 }
 
-/// Definitions that cannot be read are refused here, before they replace what is known.
-async fn check(definitions: &Definitions, version: ProtocolVersion) -> Result<(), FetchError> {
-    let definitions = definitions.clone();
-    let read = tokio::task::spawn_blocking(move || codec::check(&definitions, version));
+/// The digest of definitions that can be read down to their last field. Those that cannot are
+/// refused here, before they replace what is known.
+async fn check(
+    shared: &Shared,
+    definitions: &Definitions,
+    version: ProtocolVersion,
+) -> Result<Hash, FetchError> {
+    let (definitions, digests) = (definitions.clone(), shared.digests.clone());
+    let read = tokio::task::spawn_blocking(move || {
+        codec::check(&definitions, version)?;
+        let digest = digests.of(&definitions, version);
+        digest.map_err(|error| format!("its definitions cannot be read: {error}"))
+    });
     let read = read.await.map_err(|_| EnterError::Interrupted)?;
     read.map_err(FetchError::Unusable)
 }

@@ -222,7 +222,9 @@ async fn a_language_is_fetched_when_it_is_first_asked_for() {
     let mut german = scene(lobby());
     german.translations.insert("de", ("m.de.tr", b"# textdomain: m".to_vec()));
     let one = Fake::start(german);
-    let two = Fake::start(scene(mine()));
+    let mut other = scene(mine());
+    other.translations.insert("de", ("o.de.tr", b"# textdomain: o".to_vec()));
+    let two = Fake::start(other);
     let library = library(&dir);
     library.set_servers(vec![one.spec("lobby"), two.spec("mine")]);
     let plain = catalogue_of(&library, 53, &["lobby", "mine"]).await;
@@ -230,9 +232,10 @@ async fn a_language_is_fetched_when_it_is_first_asked_for() {
     assert!(one.scene(|scene| scene.visits.iter().all(String::is_empty)));
     let german = library.catalogue(NEW, "de", None, LONG).await.unwrap();
     assert_eq!(german.language(), "de");
-    // What the other server has is in it whether its translations are there yet or not.
+    // The first one gets the translations of all servers that are up.
     assert_eq!(german.servers(), ["lobby", "mine"]);
     assert_eq!(file(&german, "m.de.tr").await, b"# textdomain: m");
+    assert_eq!(file(&german, "o.de.tr").await, b"# textdomain: o");
     assert!(announced(&german).contains(&"m.de.tr".to_owned()));
     // Nothing but the translation was downloaded for it.
     let (requested, files) = one.scene(|scene| (scene.requested.clone(), scene.world.media.len()));
@@ -259,6 +262,16 @@ async fn reported_changes_are_fetched_and_only_what_is_new_is_downloaded() {
     let same = one.scene(|scene| scene.definitions(NEW, ""));
     let visits = one.scene(|scene| scene.visits.len());
     library.report_definitions("lobby", NEW, "", &same);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(one.scene(|scene| scene.visits.len()), visits);
+    // Neither are the same things in another order a change: engines write them as they come.
+    let turned = one.scene(|scene| {
+        scene.world.items.reverse();
+        scene.world.media.reverse();
+        scene.definitions(NEW, "")
+    });
+    assert_ne!(turned.item_def, same.item_def);
+    library.report_definitions("lobby", NEW, "", &turned);
     sleep(Duration::from_secs(1)).await;
     assert_eq!(one.scene(|scene| scene.visits.len()), visits);
 

@@ -7,11 +7,13 @@ use proptest::prelude::*;
 use mesegate_protocol::NameMap;
 
 use super::*;
-use crate::testing::{Look, item as item_of};
+use crate::testing::{Look, tool};
 
 const VERSION: ProtocolVersion = ProtocolVersion(53);
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "p1_a", "p2_b"];
 const FILES: [&str; 5] = ["x.png", "y.png", "p1_x.png", "heart.png", "crack_anylength.png"];
+/// Of different lengths: how long a name is, is a rating.
+const GROUPS: [&str; 4] = ["g", "fg", "efg", "abcd"];
 const SOUNDS: [&str; 4] = ["s.ogg", "s.1.ogg", "s.2.ogg", "p1_s.ogg"];
 
 fn name_or_none() -> impl Strategy<Value = &'static str> {
@@ -37,6 +39,27 @@ fn node_spec() -> impl Strategy<Value = NodeSpec> {
 }
 
 fn part() -> impl Strategy<Value = Part> {
+    part_twice().prop_map(|(part, _)| part)
+}
+
+/// The same part as a server writes it on two starts: sets come in another order.
+fn part_twice() -> impl Strategy<Value = (Part, Part)> {
+    let groups = prop::sample::subsequence(&GROUPS[..], 0..=GROUPS.len());
+    let order = groups.prop_flat_map(|it| (Just(it.clone()), Just(it).prop_shuffle()));
+    (spec(), order).prop_map(|(spec, (one, two))| (make(&spec, &one), make(&spec, &two)))
+}
+
+type Spec = (
+    Vec<Option<NodeSpec>>,
+    Vec<(&'static str, u8)>,
+    Vec<(&'static str, u8)>,
+    Vec<(&'static str, &'static str)>,
+    Vec<(&'static str, bool)>,
+    bool,
+    u16,
+);
+
+fn spec() -> impl Strategy<Value = Spec> {
     let nodes = prop::collection::vec(prop::option::of(node_spec()), NAMES.len());
     let files = |names: &'static [&'static str]| {
         prop::collection::vec(
@@ -49,46 +72,47 @@ fn part() -> impl Strategy<Value = Part> {
     let tools =
         prop::collection::vec((prop::sample::select(&["t", "u", "a"][..]), any::<bool>()), 0..3);
     (nodes, files(&FILES), files(&SOUNDS), aliases, tools, prop::bool::weighted(0.2), 0u16..4)
-        .prop_map(|(specs, files, sounds, aliases, tools, fist, shift)| {
-            let image = |own: bool| if own { "x.png" } else { "" };
-            let item = |name: &str, own: bool| Item {
-                name: Bytes::copy_from_slice(name.as_bytes()),
-                raw: item_of(name, image(own), VERSION),
-            };
-            let mut nodes = Vec::new();
-            let mut items = vec![item("", fist), item("air", false)];
-            for (at, spec) in specs.into_iter().enumerate() {
-                let Some((light, texture, flowing, sound, own_image, connects, has_item)) = spec
-                else {
-                    continue;
-                };
-                let name = NAMES[at];
-                let sound = if sound { "s" } else { "" };
-                let look = Look { light, texture: &texture, flowing, sound, ..Look::new(name) };
-                let connects: Vec<u16> = connects.iter().map(|at| *at as u16 + shift).collect();
-                let id = at as u16 + shift;
-                let name = Bytes::from_static(name.as_bytes());
-                nodes.push(Node { id, name, features: look.features(&connects) });
-                if has_item {
-                    items.push(item(NAMES[at], own_image));
-                }
-            }
-            items.extend(tools.into_iter().map(|(name, own)| item(name, own)));
-            let file = |(name, content): (&str, u8)| MediaFile {
-                name: name.to_owned(),
-                hash: [content; 20],
-                size: Some(1),
-            };
-            let text = |text: &'static str| Bytes::from_static(text.as_bytes());
-            Part {
-                name: String::new(),
-                nodes,
-                items,
-                aliases: aliases.into_iter().map(|(a, t)| (text(a), text(t))).collect(),
-                media: files.into_iter().chain(sounds).map(file).collect(),
-                remote: String::new(),
-            }
-        })
+}
+
+/// All that is in groups is in these.
+fn make((specs, files, sounds, aliases, tools, fist, shift): &Spec, groups: &[&str]) -> Part {
+    let image = |own: bool| if own { "x.png" } else { "" };
+    let item = |name: &str, own: bool| Item {
+        name: Bytes::copy_from_slice(name.as_bytes()),
+        raw: tool(name, image(own), groups, VERSION),
+    };
+    let mut nodes = Vec::new();
+    let mut items = vec![item("", *fist), item("air", false)];
+    for (at, spec) in specs.iter().enumerate() {
+        let Some((light, texture, flowing, sound, own_image, connects, has_item)) = spec else {
+            continue;
+        };
+        let name = NAMES[at];
+        let sound = if *sound { "s" } else { "" };
+        let look = Look { light: *light, texture, flowing, sound, groups, ..Look::new(name) };
+        let connects: Vec<u16> = connects.iter().map(|at| *at as u16 + shift).collect();
+        let id = at as u16 + shift;
+        let name = Bytes::from_static(name.as_bytes());
+        nodes.push(Node { id, name, features: look.features(&connects) });
+        if *has_item {
+            items.push(item(NAMES[at], *own_image));
+        }
+    }
+    items.extend(tools.iter().map(|(name, own)| item(name, *own)));
+    let file = |(name, content): &(&str, u8)| MediaFile {
+        name: (*name).to_owned(),
+        hash: [*content; 20],
+        size: Some(1),
+    };
+    let text = |text: &'static str| Bytes::from_static(text.as_bytes());
+    Part {
+        name: String::new(),
+        nodes,
+        items,
+        aliases: aliases.iter().map(|(a, t)| (text(a), text(t))).collect(),
+        media: files.iter().chain(sounds).map(file).collect(),
+        remote: String::new(),
+    }
 }
 
 fn parts() -> impl Strategy<Value = Vec<Part>> {
@@ -253,5 +277,16 @@ proptest! {
         prop_assert!(two.nodes_of_first && two.items_of_first);
         prop_assert!(two.parts.iter().all(|part| part.translation.is_identity()));
         prop_assert_eq!(one.files(), two.files());
+    }
+
+    #[test]
+    fn order_never_renames_anything((one, two) in part_twice()) {
+        let parts = [Part { name: "p0".into(), ..one }, Part { name: "p1".into(), ..two }];
+        let (alone, both) = (join(&parts[..1]), join(&parts));
+        prop_assert!(both.nodes_of_first && both.items_of_first);
+        prop_assert!(both.parts.iter().all(|part| part.translation.is_identity()));
+        prop_assert_eq!(&both.parts[1].conflicts, &[]);
+        prop_assert_eq!(alone.nodes(), both.nodes());
+        prop_assert_eq!(alone.items(), both.items());
     }
 }

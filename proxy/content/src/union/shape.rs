@@ -21,7 +21,7 @@ impl Unusable {
 
 /// A node's definition without the ids it connects to, with all fields that every release knows:
 /// definitions of servers of different releases end differently, and a short one would inherit
-/// from the one before it.
+/// from the one before it. What stands for a set is in ascending order.
 pub(crate) fn of_node(name: &Bytes, features: &Bytes, names: &NameMap) -> Result<Bytes, Unusable> {
     let renamed = features::rewrite(features, names, &|id| id).map_err(Unusable::of(name))?;
     let Ok(view) = FeaturesView::parse(&renamed) else {
@@ -29,8 +29,14 @@ pub(crate) fn of_node(name: &Bytes, features: &Bytes, names: &NameMap) -> Result
         return Ok(renamed);
     };
     let bare = view.with_connects_to(&[]);
-    let completed = FeaturesView::parse(&bare).map_err(Unusable::of(name))?.completed();
-    Ok(completed.filter(|longer| u16::try_from(longer.len()).is_ok()).unwrap_or(bare))
+    let ordered = FeaturesView::parse(&bare).map_err(Unusable::of(name))?.ordered().unwrap_or(bare);
+    let completed = FeaturesView::parse(&ordered).map_err(Unusable::of(name))?.completed();
+    Ok(completed.filter(fits).unwrap_or(ordered))
+}
+
+/// True if a definition can be sent.
+fn fits(definition: &Bytes) -> bool {
+    u16::try_from(definition.len()).is_ok()
 }
 
 /// The ids that a node connects to, as its server numbers them.
@@ -48,14 +54,21 @@ pub(crate) fn with_connects(shape: &Bytes, connects: &[u16]) -> Bytes {
     FeaturesView::parse(shape).map_or_else(|_| shape.clone(), |v| v.with_connects_to(connects))
 }
 
-/// An item's definition with a client's names.
+/// An item's definition with a client's names and with all fields that every release knows. What
+/// stands for a set is in ascending order.
 pub(crate) fn of_item(
     name: &Bytes,
     raw: &Bytes,
     names: &NameMap,
     version: ProtocolVersion,
 ) -> Result<Bytes, Unusable> {
-    item::rewrite(raw, names, version).map_err(Unusable::of(name))
+    let renamed = item::rewrite(raw, names, version).map_err(Unusable::of(name))?;
+    let Ok(view) = ItemView::parse(&renamed, version) else {
+        return Ok(renamed);
+    };
+    let ordered = view.ordered().unwrap_or_else(|| renamed.clone());
+    let completed = ItemView::parse(&ordered, version).map_err(Unusable::of(name))?.completed();
+    Ok(completed.filter(fits).unwrap_or(ordered))
 }
 
 /// The same item under another name.

@@ -237,6 +237,18 @@ fn nodes_of_older_servers_are_completed_and_then_equal() {
 }
 
 #[test]
+fn items_of_older_servers_are_completed_and_then_equal() {
+    let new = item("i", "");
+    // Without what came with 5.7, 5.8 and 5.9.
+    let old = Item { raw: new.raw.slice(..new.raw.len() - 36), ..new.clone() };
+    let with = |name, item: &Item| Part { items: vec![item.clone()], ..part(name, Vec::new()) };
+    let mut second = with("two", &new);
+    second.items.push(item("j", ""));
+    let union = join(&[with("one", &old), second]);
+    assert_eq!(union.items(), [new, item("j", "")]);
+}
+
+#[test]
 fn a_hand_that_differs_becomes_an_item() {
     let make = |name, image| Part { items: vec![item("", image)], ..part(name, Vec::new()) };
     let union = join(&[make("one", ""), make("two", "fist.png"), make("three", "fist.png")]);

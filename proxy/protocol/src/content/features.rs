@@ -6,6 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::fields::{self, Field, FieldKind, Place, Section, Walker, expect_version};
+use super::order;
 use crate::edits::Edits;
 use crate::names::NameMap;
 use crate::wire::{Result, WireError, Writer};
@@ -59,6 +60,7 @@ pub fn connects(features: &Bytes) -> Result<Vec<u16>> {
 pub struct FeaturesView<'a> {
     raw: &'a [u8],
     name: Range<usize>,
+    groups: Range<usize>,
     /// The `u16` count and the ids after it.
     connects_to: Range<usize>,
     places: Vec<Place>,
@@ -78,7 +80,7 @@ impl<'a> FeaturesView<'a> {
         w.section("name");
         let name = w.name(FieldKind::Name)?;
         w.section("groups");
-        w.groups()?;
+        let groups = w.groups()?;
         w.section("paramtype or paramtype2");
         w.skip(2)?;
         w.section("drawtype");
@@ -144,7 +146,16 @@ impl<'a> FeaturesView<'a> {
         let tail = w.reader.position()..raw.len();
         let alpha = alpha_from_legacy(draw_type, legacy_alpha);
         let defaults = [LEVELED_MAX, alpha, viscosity, u8::from(liquid_type != 0), 0];
-        Ok(Self { raw, name, connects_to, places: w.places, sections: w.sections, tail, defaults })
+        Ok(Self {
+            raw,
+            name,
+            groups,
+            connects_to,
+            places: w.places,
+            sections: w.sections,
+            tail,
+            defaults,
+        })
     }
 
     /// The node's name; empty = clients ignore the definition.
@@ -202,6 +213,14 @@ impl<'a> FeaturesView<'a> {
         let mut w = Writer::new();
         w.raw(self.raw).raw(missing);
         Some(w.finish())
+    }
+
+    /// The definition with its groups in ascending order; `None` if they are. Engines write them in
+    /// the order of a hash table, which says nothing.
+    pub fn ordered(&self) -> Option<Bytes> {
+        let mut edits = Edits::new(self.raw);
+        edits.rewrite(self.groups.clone(), order::groups);
+        edits.finish().map(Bytes::from)
     }
 
     /// The definition with other ids to connect to, sorted and without repeats, so that equal sets

@@ -90,13 +90,14 @@ impl<'a> Walker<'a> {
         self.reader.take(n, "definition").map(drop)
     }
 
-    /// u16 n; n × (str16 group; s16 rating).
-    pub(super) fn groups(&mut self) -> Result<()> {
+    /// u16 n; n × (str16 group; s16 rating). Gives the place of all of it.
+    pub(super) fn groups(&mut self) -> Result<Range<usize>> {
+        let start = self.reader.position();
         for _ in 0..self.reader.u16()? {
             self.reader.str16()?;
             self.skip(2)?;
         }
-        Ok(())
+        Ok(start..self.reader.position())
     }
 
     /// TILEANIM (`tileanimation.cpp`): of an unknown type clients read no more bytes.

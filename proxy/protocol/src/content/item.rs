@@ -5,11 +5,12 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::fields::{self, Field, FieldKind, Place, Section, Walker, expect_version};
+use super::order;
 use crate::ProtocolVersion;
 use crate::editor::replace_str16;
 use crate::edits::Edits;
 use crate::names::NameMap;
-use crate::wire::{Reader, Result, WireError};
+use crate::wire::{Reader, Result, WireError, Writer};
 
 /// Longest definition of one item, in bytes: a `str16`.
 const ITEM_MAX: usize = u16::MAX as usize;
@@ -64,9 +65,14 @@ pub struct ItemView<'a> {
     raw: &'a [u8],
     item_type: ItemType,
     name: Range<usize>,
+    /// Bytes of the string, without its length.
+    tool_capabilities: Range<usize>,
+    groups: Range<usize>,
     places: Vec<Place>,
     sections: Vec<Section>,
     pointabilities: Option<Pointabilities>,
+    /// What clients assume for known fields at the end that are missing.
+    missing: Vec<u8>,
     end: usize,
 }
 
@@ -107,9 +113,11 @@ impl<'a> ItemView<'a> {
         w.section("on_use or liquids_pointable");
         w.skip(2)?;
         w.section("tool_capabilities");
-        w.reader.str16()?; // holds no names
+        let capabilities = w.reader.str16()?; // holds no names
+        let end = w.reader.position();
+        let tool_capabilities = end - capabilities.len()..end;
         w.section("groups");
-        w.groups()?;
+        let groups = w.groups()?;
         w.section("node_placement_prediction");
         w.name(FieldKind::Reference)?;
         w.section("sound");
@@ -126,15 +134,18 @@ impl<'a> ItemView<'a> {
         w.section("wield_overlay");
         image(&mut w, version)?;
         w.section("short_description or other late properties");
-        let pointabilities = trailing(&mut w, version)?;
+        let Trailing { pointabilities, missing } = trailing(&mut w, version)?;
         let end = w.reader.position();
         Ok(Self {
             raw,
             item_type,
             name,
+            tool_capabilities,
+            groups,
             places: w.places,
             sections: w.sections,
             pointabilities,
+            missing,
             end,
         })
     }
@@ -174,6 +185,28 @@ impl<'a> ItemView<'a> {
         fields::first_difference((self.raw, &self.sections), (other.raw, &other.sections))
     }
 
+    /// The definition with all lists that stand for sets in ascending order: groups, what the tool
+    /// does to which of them, and what it points at. `None` if they are. Engines write them in the
+    /// order of a hash table, which says nothing.
+    pub fn ordered(&self) -> Option<Bytes> {
+        let mut edits = Edits::new(self.raw);
+        if !self.tool_capabilities.is_empty() {
+            edits.rewrite(self.tool_capabilities.clone(), order::tool_capabilities);
+        }
+        edits.rewrite(self.groups.clone(), order::groups);
+        if let Some(inside) = &self.pointabilities {
+            edits.rewrite(inside.outer.clone(), order::pointabilities);
+        }
+        edits.finish().map(Bytes::from)
+    }
+
+    /// The definition with all fields that every release knows, those of older servers as clients
+    /// complete them; `None` if it has them. Clients of releases that know fewer of them ignore the
+    /// rest, as they do with those of a newer server.
+    pub fn completed(&self) -> Option<Bytes> {
+        (!self.missing.is_empty()).then(|| [self.raw, &self.missing].concat().into())
+    }
+
     /// With new names; `None` if nothing changes.
     fn edited(&self, new_name: &mut dyn FnMut(Field<'_>) -> Option<Vec<u8>>) -> Option<Bytes> {
         let mut edits = Edits::new(self.raw);
@@ -196,33 +229,54 @@ fn image(w: &mut Walker<'_>, version: ProtocolVersion) -> Result<()> {
     if version.item_image_animation() { w.animation() } else { Ok(()) }
 }
 
+/// What there is after the last field that every release sends.
+struct Trailing {
+    pointabilities: Option<Pointabilities>,
+    /// Known fields that are not there, as clients complete them.
+    missing: Vec<u8>,
+}
+
 /// Fields that appear by the sender's release. A group that is begun is complete.
-fn trailing(w: &mut Walker<'_>, version: ProtocolVersion) -> Result<Option<Pointabilities>> {
+fn trailing(w: &mut Walker<'_>, version: ProtocolVersion) -> Result<Trailing> {
+    let mut missing = Writer::new();
+    // 5.4: short description
     if w.reader.is_empty() {
-        return Ok(None);
+        missing.str16(b"");
+    } else {
+        w.reader.str16()?;
     }
-    w.reader.str16()?; // 5.4: short description
+    // 5.5: place param2, 0 for none
+    let mut place_param2 = 0;
     if version.item_place_param2_byte() {
         if w.reader.is_empty() {
-            return Ok(None);
+            missing.u8(place_param2);
+        } else {
+            place_param2 = w.reader.u8()?;
         }
-        w.skip(1)?; // 5.5: place param2
     }
+    // 5.7: use, use air
+    for _ in 0..2 {
+        if w.reader.is_empty() {
+            missing.str16(b"").f32(1.0).f32(1.0).f32(0.0); // `sound_spec.h`
+        } else {
+            w.sound()?;
+        }
+    }
+    // 5.8: place param2 again, now with a word for none
     if w.reader.is_empty() {
-        return Ok(None);
+        missing.u8(u8::from(place_param2 != 0));
+        if place_param2 != 0 {
+            missing.u8(place_param2);
+        }
+    } else if w.reader.bool()? {
+        w.skip(1)?;
     }
-    w.sound()?; // 5.7: use, use air
-    w.sound()?;
+    // 5.9: wallmounted rotate vertical, touch interaction, what it points at, wear bar colours
     if w.reader.is_empty() {
-        return Ok(None);
+        missing.u8(0).u8(TOUCH_USER).u8(TOUCH_USER).u8(TOUCH_USER).str16(b"").u8(0);
+        return Ok(Trailing { pointabilities: None, missing: missing.into_vec() });
     }
-    if w.reader.bool()? {
-        w.skip(1)?; // 5.8: place param2
-    }
-    if w.reader.is_empty() {
-        return Ok(None);
-    }
-    w.skip(1 + 3)?; // 5.9: wallmounted rotate vertical, touch interaction
+    w.skip(1 + 3)?;
     let value = w.reader.str16()?;
     let end = w.reader.position();
     let pointabilities = pointabilities(value, end - value.len()..end)?;
@@ -232,8 +286,11 @@ fn trailing(w: &mut Walker<'_>, version: ProtocolVersion) -> Result<Option<Point
         let stops = usize::from(w.reader.u16()?);
         w.skip(stops * 8)?;
     }
-    Ok(pointabilities)
+    Ok(Trailing { pointabilities, missing: missing.into_vec() })
 }
+
+/// `itemdef.h`, TouchInteractionMode: as the player has set it.
+const TOUCH_USER: u8 = 2;
 
 /// `util/pointabilities.cpp`: four maps, the first of which has node names as keys. The objects'
 /// names in the third are types of entities, which are not renamed.

@@ -74,12 +74,6 @@ impl<'a> Scribe<'a> {
         Ok(value)
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32> {
-        let value = self.r.u32()?;
-        self.put(&value.to_string());
-        Ok(value)
-    }
-
     /// A text that is nobody's name.
     pub(super) fn words(&mut self) -> Result<String> {
         let text = String::from_utf8_lossy(self.r.str16()?).into_owned();

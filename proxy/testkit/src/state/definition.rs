@@ -1,8 +1,10 @@
 //! Definitions of nodes and items, split into what they are and what they refer to
 //! (`nodedef.cpp`, `itemdef.cpp`).
 
+use std::collections::BTreeMap;
+
 use mesegate_protocol::ProtocolVersion;
-use mesegate_protocol::wire::WireError;
+use mesegate_protocol::wire::{Reader, WireError};
 
 use super::canon::Scribe;
 use super::names::Names;
@@ -134,7 +136,7 @@ pub(super) fn item(
     image(&mut s)?;
     s.copy(12 + 2 + 2)?;
     let capabilities = s.r.str16()?;
-    s.hex(capabilities);
+    tool(&mut s, capabilities)?;
     groups(&mut s)?;
     s.name()?;
     sound(&mut s)?;
@@ -144,47 +146,99 @@ pub(super) fn item(
     s.copy(4)?;
     image(&mut s)?;
     image(&mut s)?;
-    if !s.r.is_empty() {
-        s.words()?;
-    }
-    if version.0 <= 43 && !s.r.is_empty() {
-        s.u8()?;
-    }
-    if !s.r.is_empty() {
-        sound(&mut s)?;
-        sound(&mut s)?;
-    }
-    if !s.r.is_empty() && s.u8()? != 0 {
-        s.u8()?;
-    }
-    if !s.r.is_empty() {
-        s.copy(4)?;
-        let pointable = s.r.str16()?;
-        pointabilities(&mut s, pointable)?;
-    }
+    late(&mut s, version)?;
     s.rest();
     let (shape, refs) = s.finish();
     Ok(Definition { shape, refs, connects: Vec::new() })
+}
+
+/// What later releases added at the end. Clients take what a server leaves out as its newer
+/// fellows send it if they were told nothing, so a proxy may say it.
+fn late(s: &mut Scribe<'_>, version: ProtocolVersion) -> Result<()> {
+    if s.r.is_empty() {
+        s.put("\"\"");
+    } else {
+        s.words()?;
+    }
+    let mut param2 = String::from("0");
+    if version.0 <= 43 && !s.r.is_empty() {
+        let value = s.r.u8()?;
+        if value != 0 {
+            param2 = format!("1 {value}");
+        }
+    }
+    for _ in 0..2 {
+        if s.r.is_empty() {
+            s.put("");
+            s.hex(&[0x3f, 0x80, 0, 0, 0x3f, 0x80, 0, 0, 0, 0, 0, 0]);
+        } else {
+            sound(s)?;
+        }
+    }
+    if !s.r.is_empty() {
+        let has = s.r.u8()?;
+        param2 = if has == 0 { "0".into() } else { format!("1 {}", s.r.u8()?) };
+    }
+    s.put(&param2);
+    if s.r.is_empty() {
+        s.put("00020202");
+        return Ok(());
+    }
+    s.copy(4)?;
+    let pointable = s.r.str16()?;
+    pointabilities(s, pointable)?;
+    if s.r.remaining() == [0] {
+        // No colours of a bar.
+        s.r.u8()?;
+    }
+    Ok(())
+}
+
+/// ToolCapabilities (`tool.cpp`), whose tables come in no order.
+fn tool(s: &mut Scribe<'_>, data: &[u8]) -> Result<()> {
+    if data.is_empty() {
+        s.put("{no tool}");
+        return Ok(());
+    }
+    let mut r = Reader::new(data);
+    let head = r.take(7, "tool")?;
+    let mut digs = BTreeMap::new();
+    for _ in 0..r.u32()? {
+        let name = r.str16()?;
+        let limits = r.take(4, "tool")?;
+        let mut times = BTreeMap::new();
+        for _ in 0..r.u32()? {
+            times.insert(r.i16()?, r.u32()?);
+        }
+        digs.insert(name, (limits, times));
+    }
+    let mut damage = BTreeMap::new();
+    for _ in 0..r.u32()? {
+        damage.insert(r.str16()?, r.i16()?);
+    }
+    s.put(&format!("{head:?} {digs:?} {damage:?} {:?}", r.rest()));
+    Ok(())
 }
 
 fn pointabilities(s: &mut Scribe<'_>, data: &[u8]) -> Result<()> {
     if data.is_empty() {
         return Ok(());
     }
-    let mut inner = Scribe::collecting(data, s.names());
-    inner.u8()?;
+    let mut r = Reader::new(data);
+    r.u8()?;
     for map in 0..4 {
-        for _ in 0..inner.u32()? {
-            if map == 0 {
-                inner.name()?;
-            } else {
-                inner.words()?;
-            }
-            inner.u8()?;
+        let mut entries = Vec::new();
+        for _ in 0..r.u32()? {
+            entries.push((String::from_utf8_lossy(r.str16()?).into_owned(), r.u8()?));
+        }
+        entries.sort();
+        let (names, how): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+        s.put(&format!("{how:?}"));
+        if map == 0 {
+            s.collect(names);
+        } else {
+            s.put(&format!("{names:?}"));
         }
     }
-    let (shape, refs) = inner.finish();
-    s.put(&shape);
-    s.collect(refs);
     Ok(())
 }
