@@ -182,7 +182,7 @@ fn clients_see_the_same(of_client: Generation, servers: &[Server], proxy: &Proxy
 }
 
 #[test]
-#[ignore = "needs the lab: cargo xtask test --only engines"]
+#[ignore = "needs the lab: cargo xtask test --only worlds"]
 fn clients_of_all_generations_see_every_world_as_without_the_proxy() {
     let lab = Lab::ensure(&Generation::ALL).unwrap();
     let servers = World::ALL.map(|world| world.start(&lab, V5_15));

@@ -41,7 +41,7 @@ fn decompressed(proxy: &Proxy) -> f64 {
 /// A second server with the same game adds nothing to what a client is sent, and no block of either
 /// is looked into.
 #[test]
-#[ignore = "needs the lab: cargo xtask test --only engines"]
+#[ignore = "needs the lab: cargo xtask test --only worlds"]
 fn two_servers_with_one_game_cost_as_much_as_one() {
     let lab = Lab::ensure(&[V5_15]).unwrap();
     let one = World::Plain.start(&lab, V5_15);
@@ -65,7 +65,7 @@ fn two_servers_with_one_game_cost_as_much_as_one() {
 
 /// Of a game with mods beside the same game without, only the mods are added.
 #[test]
-#[ignore = "needs the lab: cargo xtask test --only engines"]
+#[ignore = "needs the lab: cargo xtask test --only worlds"]
 fn mods_beside_their_game_add_only_the_difference() {
     let lab = Lab::ensure(&[V5_15]).unwrap();
     let plain = World::Plain.start(&lab, V5_15);
