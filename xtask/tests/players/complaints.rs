@@ -30,15 +30,16 @@ const WORDS: [&str; 20] = [
     "denied",
 ];
 
-/// Every kind of complaint in a client's log, with an example. Numbers, addresses and the
-/// player's name make no difference.
-pub(crate) fn complaints(client: &Client) -> BTreeMap<String, String> {
+/// Every kind of complaint in a client's log, with an example. Numbers, addresses, the player's
+/// name and `prefixes` of names make no difference.
+pub(crate) fn complaints(client: &Client, prefixes: &[&str]) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for line in client.log().lines() {
         let text = line.split_once(": ").map_or(line, |(_, rest)| rest);
         let lower = text.to_lowercase();
         if WORDS.iter().any(|word| lower.contains(word)) {
-            let kind = kind(&lower.replace(&client.player().to_lowercase(), "NAME"));
+            let bare = prefixes.iter().fold(lower, |text, prefix| text.replace(prefix, ""));
+            let kind = kind(&bare.replace(&client.player().to_lowercase(), "NAME"));
             found.entry(kind).or_insert_with(|| line.to_owned());
         }
     }
@@ -46,8 +47,12 @@ pub(crate) fn complaints(client: &Client) -> BTreeMap<String, String> {
 }
 
 /// The complaints of `client` that `other` did not have.
-pub(crate) fn more_than(client: &Client, other: &BTreeMap<String, String>) -> Vec<String> {
-    let own = complaints(client);
+pub(crate) fn more_than(
+    client: &Client,
+    other: &BTreeMap<String, String>,
+    prefixes: &[&str],
+) -> Vec<String> {
+    let own = complaints(client, prefixes);
     own.into_iter().filter(|(kind, _)| !other.contains_key(kind)).map(|(_, line)| line).collect()
 }
 

@@ -39,8 +39,12 @@ pub(super) fn item(text: &str, names: &Names) -> String {
     let _ = write!(out, " {count} {wear}");
     match metadata.strip_prefix('\u{1}') {
         Some(pairs) => {
-            for pair in pairs.split_terminator('\u{3}') {
-                let (key, value) = pair.split_once('\u{2}').unwrap_or((pair, ""));
+            // Engines write them in the order of a hash table, which depends on what was set when.
+            let pairs = pairs.split_terminator('\u{3}');
+            let mut pairs: Vec<_> =
+                pairs.map(|pair| pair.split_once('\u{2}').unwrap_or((pair, ""))).collect();
+            pairs.sort_by_key(|(key, _)| *key);
+            for (key, value) in pairs {
                 let value =
                     if IMAGES.contains(&key) { texture(value, names) } else { value.to_owned() };
                 let _ = write!(out, " {key}={value:?}");
