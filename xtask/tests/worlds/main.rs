@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod comparison;
 #[path = "../players/complaints.rs"]
 mod complaints;
 mod equality;
