@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::metrics::Metrics;
+use crate::pauses::pauses;
 use crate::world::{Broken, Object, Slice, World};
 
 /// The label that tells the Service of a slice.
@@ -112,7 +113,7 @@ where
     tokio::spawn(async move {
         let events = watcher(api, watcher::Config::default())
             .modify(|object| object.meta_mut().managed_fields = None)
-            .default_backoff()
+            .backoff(pauses())
             .reflect(writer);
         let mut events = std::pin::pin!(events);
         while let Some(event) = events.next().await {

@@ -15,6 +15,7 @@ pub mod fleet;
 mod http;
 pub mod lease;
 pub mod metrics;
+mod pauses;
 pub mod set;
 pub mod status;
 pub mod stream;
