@@ -1,5 +1,6 @@
 //! A TCP relay that makes a path long: data arrives later, and a sender may have no more of it
 //! under way than TCP would let it on such a path. On loopback neither is the case by itself.
+//! It can also fall silent, or cut connections in the middle of what they carry.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
@@ -26,10 +27,22 @@ const CHUNK: usize = 16 * 1024;
 /// Pieces that may be under way in one direction.
 const PIECES: usize = 4096;
 
+/// What happens to data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    /// It arrives.
+    Open,
+    /// It is kept until the relay is open again; nobody is told.
+    Stalled,
+    /// This many bytes more arrive at clients on each connection, which is closed then.
+    Cutting(usize),
+}
+
 /// A running relay; it stops when dropped.
 #[derive(Debug)]
 pub struct TcpRelay {
     addr: SocketAddr,
+    mood: watch::Sender<Mood>,
     task: JoinHandle<()>,
 }
 
@@ -42,12 +55,26 @@ impl TcpRelay {
     pub async fn loopback(upstream: SocketAddr, delay: Duration) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
-        Ok(Self { addr, task: tokio::spawn(run(listener, upstream, delay)) })
+        let (mood, watched) = watch::channel(Mood::Open);
+        let way = Way { upstream, delay, mood: watched };
+        Ok(Self { addr, mood, task: tokio::spawn(run(listener, way)) })
     }
 
     /// Where clients connect.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Passes nothing on while `stalled`, as a path whose packets are lost without a word.
+    /// Connections stay, and new ones are accepted.
+    pub fn set_stalled(&self, stalled: bool) {
+        self.mood.send_replace(if stalled { Mood::Stalled } else { Mood::Open });
+    }
+
+    /// Closes every connection after `bytes` more bytes to its client, also those that are made
+    /// later, until [`set_stalled`](Self::set_stalled) says otherwise.
+    pub fn cut_after(&self, bytes: usize) {
+        self.mood.send_replace(Mood::Cutting(bytes));
     }
 }
 
@@ -57,19 +84,28 @@ impl Drop for TcpRelay {
     }
 }
 
-async fn run(listener: TcpListener, upstream: SocketAddr, delay: Duration) {
+/// Where connections go, and how.
+#[derive(Debug, Clone)]
+struct Way {
+    upstream: SocketAddr,
+    delay: Duration,
+    mood: watch::Receiver<Mood>,
+}
+
+async fn run(listener: TcpListener, way: Way) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             Ok((client, _)) = listener.accept() => {
-                connections.spawn(connect(client, upstream, delay));
+                connections.spawn(connect(client, way.clone()));
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
         }
     }
 }
 
-async fn connect(client: TcpStream, upstream: SocketAddr, delay: Duration) {
+async fn connect(client: TcpStream, way: Way) {
+    let Way { upstream, delay, mood } = way;
     // The client believes that it is connected; what it sends leaves a round trip later.
     let opened = Instant::now() + 2 * delay;
     let Ok(server) = TcpStream::connect(upstream).await else { return };
@@ -77,23 +113,75 @@ async fn connect(client: TcpStream, upstream: SocketAddr, delay: Duration) {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     sleep_until(opened).await;
-    tokio::join!(pass(from_client, to_server, delay), pass(from_server, to_client, delay));
+    let up = pass(from_client, to_server, delay, Gate::new(mood.clone(), false));
+    let down = pass(from_server, to_client, delay, Gate::new(mood, true));
+    // A side that fails ends its half only; the other one then fails as well. A cut ends both.
+    let _ = tokio::try_join!(up, down);
 }
 
+/// The connection was cut.
+struct Cut;
+
 /// Passes one direction on until its end.
-async fn pass(from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration) {
+async fn pass(
+    from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    delay: Duration,
+    mut gate: Gate,
+) -> Result<(), Cut> {
     let (sender, mut arriving) = mpsc::channel::<(Instant, Bytes)>(PIECES);
     let deliver = async move {
         while let Some((due, data)) = arriving.recv().await {
             sleep_until(due).await;
-            if to.write_all(&data).await.is_err() {
-                return;
+            let room = gate.room(data.len()).await;
+            if to.write_all(&data[..room]).await.is_err() {
+                return Ok(());
+            }
+            if room < data.len() {
+                return Err(Cut);
             }
         }
         let _ = to.shutdown().await;
+        Ok(())
     };
-    // A side that fails ends its half only; the other one then fails as well.
-    let _ = tokio::join!(take(from, sender, delay), deliver);
+    let take = async {
+        let _ = take(from, sender, delay).await;
+        Ok(())
+    };
+    tokio::try_join!(take, deliver).map(|_| ())
+}
+
+/// Lets the data of one direction through, or not.
+struct Gate {
+    mood: watch::Receiver<Mood>,
+    /// Whether cuts are counted here.
+    counts: bool,
+    /// What was told last, and what has passed since.
+    last: Mood,
+    passed: usize,
+}
+
+impl Gate {
+    fn new(mood: watch::Receiver<Mood>, counts: bool) -> Self {
+        Self { mood, counts, last: Mood::Open, passed: 0 }
+    }
+
+    /// How much of the next `length` bytes goes on, once anything does.
+    async fn room(&mut self, length: usize) -> usize {
+        // The relay itself is gone when this fails.
+        let _ = self.mood.wait_for(|it| *it != Mood::Stalled).await;
+        let mood = *self.mood.borrow();
+        if mood != self.last {
+            (self.last, self.passed) = (mood, 0);
+        }
+        let Mood::Cutting(limit) = mood else { return length };
+        if !self.counts {
+            return length;
+        }
+        let room = length.min(limit.saturating_sub(self.passed));
+        self.passed += room;
+        room
+    }
 }
 
 /// Reads no faster than the window allows.
@@ -195,6 +283,35 @@ mod tests {
             assert!(taken + Duration::from_millis(5) >= 2 * DELAY * trips, "{taken:?}");
             assert!(taken < 2 * DELAY * trips + Duration::from_millis(80), "{taken:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn nothing_comes_while_it_is_stalled_and_all_of_it_afterwards() {
+        let relay = TcpRelay::loopback(echo().await, Duration::ZERO).await.unwrap();
+        let mut stream = TcpStream::connect(relay.addr()).await.unwrap();
+        let mut word = [0; 4];
+        stream.write_all(b"word").await.unwrap();
+        stream.read_exact(&mut word).await.unwrap();
+        relay.set_stalled(true);
+        stream.write_all(b"more").await.unwrap();
+        let nothing = tokio::time::timeout(2 * DELAY, stream.read_exact(&mut word)).await;
+        assert!(nothing.is_err());
+        relay.set_stalled(false);
+        stream.read_exact(&mut word).await.unwrap();
+        assert_eq!(&word, b"more");
+    }
+
+    #[tokio::test]
+    async fn a_cut_lets_so_many_bytes_through_and_closes() {
+        let relay = TcpRelay::loopback(echo().await, Duration::ZERO).await.unwrap();
+        let mut stream = TcpStream::connect(relay.addr()).await.unwrap();
+        stream.write_all(b"before").await.unwrap();
+        stream.read_exact(&mut [0; 6]).await.unwrap();
+        relay.cut_after(3);
+        stream.write_all(b"words").await.unwrap();
+        let mut received = Vec::new();
+        let _ = stream.read_to_end(&mut received).await;
+        assert_eq!(received, b"wor");
     }
 
     #[tokio::test]

@@ -133,21 +133,10 @@ async fn an_operator_at_a_shell() {
     .await;
 }
 
-/// The program, from `MESEGATE_GRPCURL` or the lab's tools.
-fn grpcurl() -> PathBuf {
-    std::env::var_os("MESEGATE_GRPCURL").map_or_else(
-        || {
-            let home = PathBuf::from(std::env::var_os("HOME").unwrap());
-            home.join(".cache/mesegate/lab/tools/grpcurl-1.9.3/grpcurl")
-        },
-        PathBuf::from,
-    )
-}
-
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs grpcurl: go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"]
+#[ignore = "needs grpcurl, named by MESEGATE_GRPCURL: cargo xtask test --only kube"]
 async fn a_client_that_is_not_ours() {
-    let program = grpcurl();
+    let program = PathBuf::from(std::env::var_os("MESEGATE_GRPCURL").expect("MESEGATE_GRPCURL"));
     within(FOREVER, async {
         let net = Net::start().await;
         let address = address(&net.proxy).await;
