@@ -38,9 +38,20 @@ pub struct Answer {
 pub struct Cluster {
     kubectl: PathBuf,
     kubeconfig: PathBuf,
-    processes: Vec<Child>,
+    own: Option<Own>,
+}
+
+/// The processes of a cluster of ours.
+#[derive(Debug)]
+struct Own {
+    programs: Programs,
+    etcd: Child,
+    /// Where it is reached.
+    etcd_port: u16,
+    api_server: Child,
+    port: u16,
     // Last, so that nothing writes there any more when it is removed.
-    _run: Option<RunFolder>,
+    run: RunFolder,
 }
 
 impl Cluster {
@@ -51,87 +62,82 @@ impl Cluster {
     pub fn start() -> Result<Self> {
         if let Some(kubeconfig) = std::env::var_os("MESEGATE_TEST_KUBECONFIG") {
             let kubectl = Programs::kubectl()?;
-            let kubeconfig = kubeconfig.into();
-            return Ok(Self { kubectl, kubeconfig, processes: Vec::new(), _run: None });
+            return Ok(Self { kubectl, kubeconfig: kubeconfig.into(), own: None });
         }
         let programs = Programs::ensure()?;
         let run = RunFolder::temporary("kube")?;
-        let folder = run.path().to_owned();
-        let mut cluster = Self {
-            kubectl: programs.kubectl.clone(),
-            kubeconfig: folder.join("kubeconfig"),
-            processes: Vec::new(),
-            _run: Some(run),
-        };
-        let (client, peer) = (ports::free()?, ports::free()?);
-        let port = ports::free()?;
-        cluster.start_etcd(&programs.etcd, &folder, client, peer)?;
-        cluster.start_api_server(&programs.api_server, &folder, port, client)?;
-        write(&cluster.kubeconfig, &kubeconfig(&folder, port))?;
-        cluster.wait_ready(&folder)?;
+        let folder = run.path();
+        let (etcd_port, peer, port) = (ports::free()?, ports::free()?, ports::free()?);
+        let etcd = start_etcd(&programs.etcd, folder, etcd_port, peer)?;
+        make_credentials(folder)?;
+        let api_server = start_api_server(&programs.api_server, folder, port, etcd_port)?;
+        let path = folder.join("kubeconfig");
+        write(&path, &kubeconfig(folder, port, TOKEN))?;
+        let kubectl = programs.kubectl.clone();
+        let own = Own { programs, etcd, etcd_port, api_server, port, run };
+        let mut cluster = Self { kubectl, kubeconfig: path, own: Some(own) };
+        cluster.wait_ready()?;
         Ok(cluster)
     }
 
-    fn start_etcd(&mut self, program: &Path, folder: &Path, client: u16, peer: u16) -> Result<()> {
-        let url = |port: u16| format!("http://127.0.0.1:{port}");
-        let mut etcd = owned(program);
-        etcd.arg("--data-dir").arg(folder.join("etcd"));
-        etcd.args(["--listen-client-urls", &url(client), "--advertise-client-urls", &url(client)]);
-        etcd.args(["--listen-peer-urls", &url(peer), "--initial-advertise-peer-urls", &url(peer)]);
-        etcd.args(["--initial-cluster", &format!("default={}", url(peer))]);
-        // Nothing has to outlive a power cut.
-        etcd.arg("--unsafe-no-fsync");
-        self.processes.push(logged(&mut etcd, &folder.join("etcd.log"))?);
-        Ok(())
+    /// Whether it is one that was started here, and empty at first.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
     }
 
-    fn start_api_server(
-        &mut self,
-        program: &Path,
-        folder: &Path,
-        port: u16,
-        etcd: u16,
-    ) -> Result<()> {
-        let key = folder.join("service-accounts.key");
-        let mut openssl = Command::new("openssl");
-        openssl.args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out"]);
-        let made = openssl.arg(&key).stderr(Stdio::null()).status();
-        if !made.is_ok_and(|status| status.success()) {
-            let what = "the API server's key is made with `openssl`: install that package";
-            return Err(Error::Unsupported(what.into()));
-        }
-        let tokens = folder.join("tokens.csv");
-        write(&tokens, &format!("{TOKEN},admin,admin,\"system:masters\"\n"))?;
-        let mut api_server = owned(program);
-        api_server.arg(format!("--etcd-servers=http://127.0.0.1:{etcd}"));
-        api_server.args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"]);
-        api_server.arg(format!("--secure-port={port}"));
-        for (flag, path) in [
-            ("--cert-dir", &folder.join("certificates")),
-            ("--service-account-key-file", &key),
-            ("--service-account-signing-key-file", &key),
-            ("--token-auth-file", &tokens),
-        ] {
-            api_server.arg(flag).arg(path);
-        }
-        api_server.args([
-            "--service-account-issuer=https://kubernetes.default.svc",
-            "--authorization-mode=RBAC",
-            "--service-cluster-ip-range=10.0.0.0/24",
-            "--endpoint-reconciler-type=none",
-        ]);
-        self.processes.push(logged(&mut api_server, &folder.join("kube-apiserver.log"))?);
-        Ok(())
+    /// Kills the API server; its database stays.
+    ///
+    /// # Errors
+    /// When the cluster is somebody else's.
+    pub fn stop_api_server(&mut self) -> Result<()> {
+        let own = self.own.as_mut().ok_or_else(foreign)?;
+        let _ = own.api_server.kill();
+        own.api_server.wait().map(drop).map_err(Error::io("waiting for kube-apiserver"))
     }
 
-    fn wait_ready(&mut self, folder: &Path) -> Result<()> {
+    /// Starts the API server again where it was, and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and when the cluster is somebody else's.
+    pub fn restart_api_server(&mut self) -> Result<()> {
+        self.stop_api_server()?;
+        let own = self.own.as_mut().ok_or_else(foreign)?;
+        let program = &own.programs.api_server;
+        own.api_server = start_api_server(program, own.run.path(), own.port, own.etcd_port)?;
+        self.wait_ready()
+    }
+
+    /// A kubeconfig with another bearer token; in a folder that goes with the cluster.
+    ///
+    /// # Errors
+    /// When it cannot be written, and when the cluster is somebody else's.
+    pub fn kubeconfig_of(&self, name: &str, token: &str) -> Result<PathBuf> {
+        let own = self.own.as_ref().ok_or_else(foreign)?;
+        let path = own.run.path().join(format!("kubeconfig-{name}"));
+        write(&path, &kubeconfig(own.run.path(), own.port, token))?;
+        Ok(path)
+    }
+
+    /// The key that the tokens of service accounts are signed with.
+    ///
+    /// # Errors
+    /// When the cluster is somebody else's.
+    pub fn service_account_key(&self) -> Result<PathBuf> {
+        let own = self.own.as_ref().ok_or_else(foreign)?;
+        Ok(service_account_key(own.run.path()))
+    }
+
+    fn wait_ready(&mut self) -> Result<()> {
         let start = Instant::now();
         loop {
-            for (child, name) in self.processes.iter_mut().zip(["etcd", "kube-apiserver"]) {
-                if child.try_wait().is_ok_and(|status| status.is_some()) {
-                    let log = folder.join(format!("{name}.log"));
-                    let tail = wait::tail(&wait::read(&log), 20);
-                    return Err(Error::Ended { what: name.into(), log, tail });
+            if let Some(own) = &mut self.own {
+                let children = [(&mut own.etcd, "etcd"), (&mut own.api_server, "kube-apiserver")];
+                for (child, name) in children {
+                    if child.try_wait().is_ok_and(|status| status.is_some()) {
+                        let log = own.run.path().join(format!("{name}.log"));
+                        let tail = wait::tail(&wait::read(&log), 20);
+                        return Err(Error::Ended { what: name.into(), log, tail });
+                    }
                 }
             }
             // The default service account comes with a controller that is not there, and nothing
@@ -145,8 +151,10 @@ impl Cluster {
                 );
                 return Ok(());
             }
-            if start.elapsed() > START {
-                let log = folder.join("kube-apiserver.log");
+            if let Some(own) = &self.own
+                && start.elapsed() > START
+            {
+                let log = own.run.path().join("kube-apiserver.log");
                 let tail = wait::tail(&wait::read(&log), 20);
                 let what = "the API server's readiness".into();
                 return Err(Error::Timeout { what, seconds: START.as_secs(), log, tail });
@@ -196,14 +204,73 @@ impl Cluster {
     }
 }
 
-impl Drop for Cluster {
+impl Drop for Own {
     fn drop(&mut self) {
         // The API server first: without its database it would only complain.
-        for child in self.processes.iter_mut().rev() {
+        for child in [&mut self.api_server, &mut self.etcd] {
             let _ = child.kill();
             let _ = child.wait();
         }
     }
+}
+
+fn foreign() -> Error {
+    let what = "the cluster of MESEGATE_TEST_KUBECONFIG is not stopped, and not given new rights";
+    Error::Unsupported(what.into())
+}
+
+fn start_etcd(program: &Path, folder: &Path, client: u16, peer: u16) -> Result<Child> {
+    let url = |port: u16| format!("http://127.0.0.1:{port}");
+    let mut etcd = owned(program);
+    etcd.arg("--data-dir").arg(folder.join("etcd"));
+    etcd.args(["--listen-client-urls", &url(client), "--advertise-client-urls", &url(client)]);
+    etcd.args(["--listen-peer-urls", &url(peer), "--initial-advertise-peer-urls", &url(peer)]);
+    etcd.args(["--initial-cluster", &format!("default={}", url(peer))]);
+    // Nothing has to outlive a power cut.
+    etcd.arg("--unsafe-no-fsync");
+    logged(&mut etcd, &folder.join("etcd.log"))
+}
+
+fn service_account_key(folder: &Path) -> PathBuf {
+    folder.join("service-accounts.key")
+}
+
+fn tokens(folder: &Path) -> PathBuf {
+    folder.join("tokens.csv")
+}
+
+fn make_credentials(folder: &Path) -> Result<()> {
+    let mut openssl = Command::new("openssl");
+    openssl.args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out"]);
+    let made = openssl.arg(service_account_key(folder)).stderr(Stdio::null()).status();
+    if !made.is_ok_and(|status| status.success()) {
+        let what = "the API server's key is made with `openssl`: install that package";
+        return Err(Error::Unsupported(what.into()));
+    }
+    write(&tokens(folder), &format!("{TOKEN},admin,admin,\"system:masters\"\n"))
+}
+
+fn start_api_server(program: &Path, folder: &Path, port: u16, etcd: u16) -> Result<Child> {
+    let key = service_account_key(folder);
+    let mut api_server = owned(program);
+    api_server.arg(format!("--etcd-servers=http://127.0.0.1:{etcd}"));
+    api_server.args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"]);
+    api_server.arg(format!("--secure-port={port}"));
+    for (flag, path) in [
+        ("--cert-dir", &folder.join("certificates")),
+        ("--service-account-key-file", &key),
+        ("--service-account-signing-key-file", &key),
+        ("--token-auth-file", &tokens(folder)),
+    ] {
+        api_server.arg(flag).arg(path);
+    }
+    api_server.args([
+        "--service-account-issuer=https://kubernetes.default.svc",
+        "--authorization-mode=RBAC",
+        "--service-cluster-ip-range=10.0.0.0/24",
+        "--endpoint-reconciler-type=none",
+    ]);
+    logged(&mut api_server, &folder.join("kube-apiserver.log"))
 }
 
 /// A program that ends with the thread that starts it, however that ends.
@@ -214,7 +281,11 @@ fn owned(program: &Path) -> Command {
 }
 
 fn logged(command: &mut Command, log: &Path) -> Result<Child> {
-    let file = File::create(log).map_err(Error::io(format!("making {}", log.display())))?;
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .map_err(Error::io(format!("making {}", log.display())))?;
     let errors = file.try_clone().map_err(Error::io("a second handle"))?;
     let spawned = command.stdout(file).stderr(errors).spawn();
     spawned.map_err(Error::io("starting setpriv (from util-linux)"))
@@ -225,12 +296,12 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// The certificate that the API server makes for itself is its own authority.
-fn kubeconfig(folder: &Path, port: u16) -> String {
+fn kubeconfig(folder: &Path, port: u16, token: &str) -> String {
     let certificate = folder.join("certificates/apiserver.crt");
     format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: lab\nclusters:\n- name: lab\n  cluster:\n    \
          server: https://127.0.0.1:{port}\n    certificate-authority: {}\nusers:\n- name: admin\n  \
-         user:\n    token: {TOKEN}\ncontexts:\n- name: lab\n  context:\n    cluster: lab\n    \
+         user:\n    token: {token}\ncontexts:\n- name: lab\n  context:\n    cluster: lab\n    \
          user: admin\n",
         certificate.display()
     )

@@ -19,6 +19,7 @@
 
 pub mod capsule;
 pub mod client;
+pub mod controller;
 pub mod engine;
 mod error;
 pub mod image;
@@ -26,6 +27,7 @@ pub mod kube;
 pub mod lab;
 pub mod paths;
 pub mod ports;
+mod program;
 pub mod proxy;
 pub mod run;
 pub mod tools;

@@ -1,16 +1,14 @@
 //! The proxy as a process of its own, as its users run it.
 
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::os::unix::process::CommandExt;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
+use crate::program::{self, Program};
 use crate::run::RunFolder;
-use crate::{Error, Result, paths, ports, tools, wait};
+use crate::{Error, Result, ports, wait};
 
 /// How to start a proxy.
 #[derive(Debug, Clone)]
@@ -21,6 +19,7 @@ pub struct ProxySpec {
     folder: Option<PathBuf>,
     level: String,
     flags: Vec<String>,
+    controllers: Vec<String>,
 }
 
 impl ProxySpec {
@@ -34,7 +33,13 @@ impl ProxySpec {
             folder: None,
             level: "info,mesegate=debug".into(),
             flags: Vec::new(),
+            controllers: Vec::new(),
         }
+    }
+
+    /// A proxy that gets its documents from the controllers at these URLs.
+    pub fn controlled(urls: &[String]) -> Self {
+        Self { controllers: urls.to_vec(), ..Self::new(&[]) }
     }
 
     /// Another address than a free port on 127.0.0.1.
@@ -112,9 +117,8 @@ impl ProxySpec {
 /// A running proxy. Dropping it kills it; [`stop`](Self::stop) lets it end properly.
 #[derive(Debug)]
 pub struct Proxy {
-    child: Child,
+    program: Program,
     address: SocketAddr,
-    http: SocketAddr,
     // Last, so that nothing writes there any more when it is removed.
     run: RunFolder,
 }
@@ -125,23 +129,7 @@ impl Proxy {
     /// # Errors
     /// When it does not compile.
     pub fn build() -> Result<PathBuf> {
-        if let Some(program) = std::env::var_os("MESEGATE_PROXY") {
-            return Ok(program.into());
-        }
-        let output = Command::new(tools::cargo())
-            .args(["build", "--quiet", "--package", "mesegate-proxy", "--bin", "mesegate-proxy"])
-            .current_dir(paths::workspace())
-            .stdin(Stdio::null())
-            .output()
-            .map_err(Error::io("starting cargo"))?;
-        if !output.status.success() {
-            return Err(Error::Failed {
-                what: "building mesegate-proxy".into(),
-                status: output.status.to_string(),
-                output: wait::tail(&String::from_utf8_lossy(&output.stderr), 40),
-            });
-        }
-        Ok(paths::target().join("debug/mesegate-proxy"))
+        program::build("mesegate-proxy", "MESEGATE_PROXY")
     }
 
     /// Builds and starts it, and waits until it says that it is ready.
@@ -160,29 +148,23 @@ impl Proxy {
         };
         let http = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
         let resources = run.path().join("resources.yaml");
-        std::fs::write(&resources, spec.resources())
-            .map_err(Error::io(format!("writing {}", resources.display())))?;
-        let log = open_log(&run.path().join("proxy.log"))?;
-        let errors = log.try_clone().map_err(Error::io("a second handle"))?;
-        // The signal comes when the *thread* that starts the proxy ends, however it does.
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(&program)
-            .args(["--listen", &address.to_string(), "--http", &http.to_string()])
-            .args(["--log", &spec.level])
-            .arg("--data")
-            .arg(run.path().join("data"))
-            .arg("--resources")
-            .arg(&resources)
-            .args(&spec.flags)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors)
-            // Ctrl-C in a terminal is for the owner of this value alone.
-            .process_group(0)
-            .spawn()
-            .map_err(Error::io("starting setpriv (from util-linux)"))?;
-        let mut proxy = Self { child, address, http, run };
+        if spec.controllers.is_empty() {
+            std::fs::write(&resources, spec.resources())
+                .map_err(Error::io(format!("writing {}", resources.display())))?;
+        }
+        let log = run.path().join("proxy.log");
+        let arguments = |command: &mut Command| {
+            command.args(["--listen", &address.to_string(), "--log", &spec.level]);
+            command.arg("--data").arg(run.path().join("data")).args(&spec.flags);
+            if spec.controllers.is_empty() {
+                command.arg("--resources").arg(&resources);
+            }
+            for url in &spec.controllers {
+                command.args(["--controller", url]);
+            }
+        };
+        let program = Program::start("proxy", &program, arguments, http, log)?;
+        let mut proxy = Self { program, address, run };
         proxy.wait_ready(Duration::from_mins(1))?;
         Ok(proxy)
     }
@@ -192,21 +174,7 @@ impl Proxy {
     /// # Errors
     /// When it does not within `limit`, or the proxy ends.
     pub fn wait_ready(&mut self, limit: Duration) -> Result<()> {
-        let ready = wait::until(limit, || {
-            if self.child.try_wait().is_ok_and(|status| status.is_some()) {
-                return Some(false);
-            }
-            self.get("/readyz").is_ok_and(|(status, _)| status == 200).then_some(true)
-        });
-        match ready {
-            Some(true) => Ok(()),
-            Some(false) => Err(Error::Ended {
-                what: "the proxy".into(),
-                log: self.log_path(),
-                tail: wait::tail(&self.log(), 30),
-            }),
-            None => Err(self.late("the proxy's readiness", limit)),
-        }
+        self.program.wait_ready(limit)
     }
 
     /// Where players connect to.
@@ -216,12 +184,12 @@ impl Proxy {
 
     /// Where its HTTP pages are.
     pub fn http(&self) -> SocketAddr {
-        self.http
+        self.program.http()
     }
 
     /// Its process id.
     pub fn process(&self) -> u32 {
-        self.child.id()
+        self.program.process()
     }
 
     /// The folder with its resources, data and log.
@@ -234,13 +202,9 @@ impl Proxy {
         self.run.path().join("resources.yaml")
     }
 
-    fn log_path(&self) -> PathBuf {
-        self.run.path().join("proxy.log")
-    }
-
     /// Everything it has logged.
     pub fn log(&self) -> String {
-        wait::read(&self.log_path())
+        self.program.log()
     }
 
     /// Makes another server the default target, whose names and numbers are the clients' own, and
@@ -286,7 +250,7 @@ impl Proxy {
         std::fs::write(&path, new).map_err(what())?;
         let limit = Duration::from_secs(20);
         wait::until(limit, || (read() > before).then_some(()))
-            .ok_or_else(|| self.late("another look at the documents", limit))
+            .ok_or_else(|| self.program.late("another look at the documents", limit))
     }
 
     /// Waits until a line of the log contains `text`, and gives that line.
@@ -297,7 +261,7 @@ impl Proxy {
         wait::until(limit, || {
             self.log().lines().find(|line| line.contains(text)).map(str::to_owned)
         })
-        .ok_or_else(|| self.late(&format!("`{text}` in the proxy's log"), limit))
+        .ok_or_else(|| self.program.late(&format!("`{text}` in the proxy's log"), limit))
     }
 
     /// One HTTP page: status and body.
@@ -305,7 +269,7 @@ impl Proxy {
     /// # Errors
     /// When there is no answer within five seconds, or none that is HTTP.
     pub fn get(&self, path: &str) -> Result<(u16, String)> {
-        http_get(self.http, path).map_err(Error::io(format!("http://{}{path}", self.http)))
+        self.program.get(path)
     }
 
     /// The sum of all series of a metric; `name` goes without the prefix.
@@ -313,19 +277,12 @@ impl Proxy {
     /// # Errors
     /// When the page cannot be read.
     pub fn metric(&self, name: &str) -> Result<f64> {
-        let (_, page) = self.get("/metrics")?;
-        let name = format!("mesegate_proxy_{name}");
-        let value = |line: &str| {
-            let rest = line.strip_prefix(name.as_str())?;
-            let rest = if rest.starts_with('{') { rest.rsplit_once('}')?.1 } else { rest };
-            rest.strip_prefix(' ')?.trim().parse::<f64>().ok()
-        };
-        Ok(page.lines().filter_map(value).sum())
+        self.program.metric(&format!("mesegate_proxy_{name}"))
     }
 
     /// Whether it still runs.
     pub fn alive(&mut self) -> bool {
-        self.child.try_wait().is_ok_and(|status| status.is_none())
+        self.program.alive()
     }
 
     /// Asks it to end (SIGTERM) and waits for that.
@@ -333,67 +290,8 @@ impl Proxy {
     /// # Errors
     /// When it has not ended within `limit`.
     pub fn stop(&mut self, limit: Duration) -> Result<()> {
-        Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .stdin(Stdio::null())
-            .status()
-            .map_err(Error::io("kill"))?;
-        wait::until(limit, || (!self.alive()).then_some(()))
-            .ok_or_else(|| self.late("the end of the proxy", limit))
+        self.program.stop(limit)
     }
-
-    fn late(&self, what: &str, limit: Duration) -> Error {
-        Error::Timeout {
-            what: what.into(),
-            seconds: limit.as_secs(),
-            log: self.log_path(),
-            tail: wait::tail(&self.log(), 30),
-        }
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn open_log(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .open(path)
-        .map_err(Error::io(format!("opening {}", path.display())))
-}
-
-fn http_get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
-    const LIMIT: Duration = Duration::from_secs(5);
-    let start = Instant::now();
-    let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
-    stream.set_read_timeout(Some(LIMIT))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = Vec::new();
-    let mut part = [0; 8192];
-    loop {
-        let length = stream.read(&mut part)?;
-        if length == 0 {
-            break;
-        }
-        answer.extend_from_slice(&part[..length]);
-        if start.elapsed() > LIMIT || answer.len() > 16 << 20 {
-            return Err(std::io::ErrorKind::TimedOut.into());
-        }
-    }
-    let text = String::from_utf8_lossy(&answer);
-    let (head, body) = text.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::InvalidData)?;
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|code| code.parse().ok())
-        .ok_or(std::io::ErrorKind::InvalidData)?;
-    Ok((status, body.to_owned()))
 }
 
 #[cfg(test)]

@@ -132,14 +132,25 @@ fn load(count: &mut Count) -> Result<()> {
 }
 
 fn kube(count: &mut Count) -> Result<()> {
+    // Here, so that its progress is seen.
     if std::env::var_os("MESEGATE_TEST_KUBECONFIG").is_none() {
-        // Here, so that its progress is seen.
         Programs::ensure()?;
     }
-    // Each has an API server of its own.
+    Programs::helm()?;
+    let grpcurl = Programs::grpcurl()?;
+    Lab::ensure(&[Generation::V5_15])?;
+    bins(count)?;
+    // Most have an API server of their own.
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
-    command.args(["--test", "kube", "--", "--ignored", "--test-threads=1", "--nocapture"]);
+    command.args(["--test", "kube", "--test", "admin"]);
+    command.args(["--", "--ignored", "--test-threads=1", "--nocapture"]);
+    command.env("MESEGATE_GRPCURL", grpcurl);
     Step::new("kube", command).tests(count)
+}
+
+/// All programs at once: each alone has dependencies with other features.
+fn bins(count: &mut Count) -> Result<()> {
+    Step::new("bins", cargo(&["build", "--workspace", "--bins", "--locked"])).check(count)
 }
 
 fn engines(count: &mut Count) -> Result<()> {

@@ -1,4 +1,4 @@
-//! etcd, kube-apiserver, kubectl and helm, kept in the lab's folder.
+//! etcd, kube-apiserver, kubectl, helm and grpcurl, kept in the lab's folder.
 //!
 //! etcd is Debian's package, unpacked without being installed. The others are built from the Go
 //! module proxy at the versions of `xtask/kube/tools/go.mod`, whose checksums are in `go.sum`
@@ -16,6 +16,9 @@ const KUBERNETES: &str = "v1.36.3";
 
 /// The release of helm.
 const HELM: &str = "v3.22.0";
+
+/// The release of grpcurl.
+const GRPCURL: &str = "v1.9.3";
 
 /// Where the programs are.
 #[derive(Debug, Clone)]
@@ -48,7 +51,12 @@ impl Programs {
         };
         if !programs.etcd.exists() {
             let _lock = lab::lock(&dir)?;
-            unpack_etcd(&dir)?;
+            unpack(&dir, "etcd", "etcd-server").map_err(|error| {
+                Error::Unsupported(format!(
+                    "etcd is needed for the API server: {error}\nOr set KUBEBUILDER_ASSETS to a \
+                     folder with etcd, kube-apiserver and kubectl"
+                ))
+            })?;
         }
         if !programs.api_server.exists() || !programs.kubectl.exists() {
             let _lock = lab::lock(&dir)?;
@@ -70,24 +78,54 @@ impl Programs {
         Self::ensure().map(|programs| programs.kubectl)
     }
 
+    /// The library that gives a program another clock when it is preloaded.
+    ///
+    /// # Errors
+    /// When it cannot be fetched from Debian.
+    pub fn faketime() -> Result<PathBuf> {
+        let dir = tools()?;
+        let library = |machine: &str| {
+            let folder = format!("faketime/usr/lib/{machine}-linux-gnu/faketime");
+            dir.join(folder).join("libfaketime.so.1")
+        };
+        let library = library(std::env::consts::ARCH);
+        if !library.exists() {
+            let _lock = lab::lock(&dir)?;
+            unpack(&dir, "faketime", "libfaketime")?;
+        }
+        Ok(library)
+    }
+
     /// helm, built when it is missing.
     ///
     /// # Errors
     /// As [`ensure`](Self::ensure).
     pub fn helm() -> Result<PathBuf> {
-        let dir = tools()?;
-        let folder = dir.join(format!("helm-{HELM}"));
-        let program = folder.join("helm");
-        if program.exists() {
-            return Ok(program);
-        }
+        installed("helm", "helm.sh/helm/v3/cmd/helm", HELM)
+    }
+
+    /// grpcurl, a client of gRPC servers that is not of this project, built when it is missing.
+    ///
+    /// # Errors
+    /// As [`ensure`](Self::ensure).
+    pub fn grpcurl() -> Result<PathBuf> {
+        installed("grpcurl", "github.com/fullstorydev/grpcurl/cmd/grpcurl", GRPCURL)
+    }
+}
+
+/// A program that is one package of a Go module.
+fn installed(name: &str, package: &str, version: &str) -> Result<PathBuf> {
+    let dir = tools()?;
+    let folder = dir.join(format!("{name}-{version}"));
+    let program = folder.join(name);
+    if !program.exists() {
         let _lock = lab::lock(&dir)?;
         let mut go = go(&folder)?;
         go.args(["install", "-trimpath", "-ldflags", "-s -w"]);
-        go.arg(format!("helm.sh/helm/v3/cmd/helm@{HELM}"));
-        build(&mut go, &dir.join("helm.log"), &format!("helm {HELM}"))?;
-        Ok(program)
+        go.arg(format!("{package}@{version}"));
+        build(&mut go, &dir.join(format!("{name}.log")), &format!("{name} {version}"))?;
     }
+    Ok(program)
 }
 
 fn tools() -> Result<PathBuf> {
@@ -96,27 +134,23 @@ fn tools() -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Fetches Debian's package and unpacks it; nothing is installed on the machine.
-fn unpack_etcd(dir: &Path) -> Result<()> {
-    let root = dir.join("etcd");
-    if root.join("usr/bin/etcd").exists() {
+/// Fetches a package of Debian and unpacks it into `folder`; nothing is installed on the machine.
+fn unpack(dir: &Path, folder: &str, package: &str) -> Result<()> {
+    let root = dir.join(folder);
+    if root.exists() {
         return Ok(());
     }
-    println!("tools: fetching Debian's etcd-server into {}", root.display());
-    let fetched = dir.join("etcd.part");
+    println!("tools: fetching Debian's {package} into {}", root.display());
+    let fetched = dir.join(format!("{folder}.part"));
     let _ = std::fs::remove_dir_all(&fetched);
     std::fs::create_dir_all(&fetched)
         .map_err(Error::io(format!("making {}", fetched.display())))?;
-    let log = dir.join("etcd.log");
+    let log = dir.join(format!("{folder}.log"));
     let mut script = Command::new("sh");
     script.current_dir(&fetched);
-    script.args(["-ec", "apt-get download etcd-server; dpkg-deb -x etcd-server_*.deb root"]);
-    lab::watched(&mut script, &log, "tools: etcd").map_err(|error| {
-        Error::Unsupported(format!(
-            "etcd is needed for the API server: {error}\nIt is Debian's package etcd-server; \
-             `apt-get update` may help. Or set KUBEBUILDER_ASSETS to a folder with etcd, \
-             kube-apiserver and kubectl"
-        ))
+    script.args(["-ec", "apt-get download \"$1\"; dpkg-deb -x \"$1\"_*.deb root", "sh", package]);
+    lab::watched(&mut script, &log, &format!("tools: {folder}")).map_err(|error| {
+        Error::Unsupported(format!("{error}\n{package} is of Debian; `apt-get update` may help"))
     })?;
     let unpacked = fetched.join("root");
     std::fs::rename(&unpacked, &root)
@@ -169,7 +203,7 @@ fn go(folder: &Path) -> Result<Command> {
 
 fn build(command: &mut Command, log: &Path, what: &str) -> Result<()> {
     let start = Instant::now();
-    println!("tools: building {what} (about ten minutes on two cores, once)");
+    println!("tools: building {what} (up to ten minutes on two cores, once)");
     lab::watched(command, log, &format!("tools: {what}"))?;
     println!("tools: {what} took {} s", start.elapsed().as_secs());
     Ok(())

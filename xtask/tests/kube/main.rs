@@ -1,7 +1,11 @@
-//! The custom resource definitions in a real API server.
+//! The custom resource definitions and the control plane with a real API server.
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod columns;
+mod control;
 mod documents;
+mod faults;
+mod fleet;
+mod programs;
 mod support;

@@ -1,5 +1,8 @@
 //! A cluster with the definitions applied.
 
+#![allow(dead_code)] // every test program uses a part of it
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use xtask::kube::{Answer, Cluster};
@@ -9,6 +12,9 @@ use xtask::{paths, wait};
 /// apply, without a single warning.
 pub(crate) fn cluster() -> Cluster {
     let cluster = Cluster::start().unwrap();
+    if !cluster.is_own() {
+        clean(&cluster);
+    }
     let folder = paths::workspace().join("deploy/crds");
     let folder = folder.to_str().unwrap();
     for more in [&["--warnings-as-errors"][..], &["--server-side", "--force-conflicts"]] {
@@ -39,4 +45,42 @@ pub(crate) fn get(cluster: &Cluster, arguments: &[&str]) -> String {
     let answer = cluster.kubectl(&[&["get"], arguments].concat()).unwrap();
     assert!(answer.success, "{answer:?}");
     answer.output
+}
+
+/// What earlier tests left in a cluster that is not ours.
+fn clean(cluster: &Cluster) {
+    for kind in ["mts", "mtg", "mtp", "mtb"] {
+        // No such kind, the first time.
+        cluster.kubectl(&["delete", kind, "--all"]).unwrap();
+    }
+    let others = ["lease/mesegate-controller", "service/cloud", "endpointslice/cloud-1"];
+    let answer = cluster.kubectl(&[&["delete", "--ignore-not-found"], &others[..]].concat());
+    assert!(answer.unwrap().success);
+}
+
+/// A kubeconfig with the rights that the manual says a controller needs, and no others.
+pub(crate) fn controller_rights(cluster: &Cluster) -> PathBuf {
+    let manual = std::fs::read_to_string(paths::workspace().join("doc/controller.md")).unwrap();
+    let mut parts = manual.split("```yaml\n").skip(1).filter_map(|it| it.split("```").next());
+    let role = parts.find(|it| it.contains("kind: Role\n")).unwrap();
+    applied(cluster, role);
+    let token = account(cluster, "controller", &["--role=mesegate-controller"], "");
+    cluster.kubeconfig_of("controller", &token).unwrap()
+}
+
+/// Makes a service account with roles; gives a token of it for an audience, or for the API server.
+pub(crate) fn account(cluster: &Cluster, name: &str, roles: &[&str], audience: &str) -> String {
+    let run = |words: &[&str]| {
+        let answer = cluster.kubectl(words).unwrap();
+        assert!(answer.success, "{answer:?}");
+        answer.output.trim().to_owned()
+    };
+    run(&["create", "serviceaccount", name]);
+    let subject = format!("--serviceaccount=default:{name}");
+    for (number, role) in roles.iter().enumerate() {
+        run(&["create", "rolebinding", &format!("{name}-{number}"), role, &subject]);
+    }
+    let audience = format!("--audience={audience}");
+    let more: &[&str] = if audience.ends_with('=') { &[] } else { &[&audience] };
+    run(&[&["create", "token", name], more].concat())
 }

@@ -1,0 +1,216 @@
+//! A program of this workspace as a process of its own, as its users run it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::{Error, Result, paths, tools, wait};
+
+/// A running program with a log and with HTTP pages. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Program {
+    what: &'static str,
+    child: Child,
+    http: SocketAddr,
+    log: PathBuf,
+}
+
+/// Builds the program `name` and gives its path; the environment's `variable` names another one.
+///
+/// All programs are built at once, and only once in a process: one alone has dependencies with
+/// other features, which are then built for both in turns.
+///
+/// # Errors
+/// When it does not compile.
+pub(crate) fn build(name: &str, variable: &str) -> Result<PathBuf> {
+    static BUILT: Mutex<bool> = Mutex::new(false);
+    if let Some(program) = std::env::var_os(variable) {
+        return Ok(program.into());
+    }
+    let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if !*built {
+        let output = Command::new(tools::cargo())
+            .args(["build", "--quiet", "--workspace", "--bins"])
+            .current_dir(paths::workspace())
+            .stdin(Stdio::null())
+            .output()
+            .map_err(Error::io("starting cargo"))?;
+        if !output.status.success() {
+            return Err(Error::Failed {
+                what: "building the programs".into(),
+                status: output.status.to_string(),
+                output: wait::tail(&String::from_utf8_lossy(&output.stderr), 40),
+            });
+        }
+        *built = true;
+    }
+    Ok(paths::target().join("debug").join(name))
+}
+
+impl Program {
+    /// Starts it; `what` is for errors, `log` gets what it prints, in the place of what is there.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn start(
+        what: &'static str,
+        program: &Path,
+        arguments: impl FnOnce(&mut Command),
+        http: SocketAddr,
+        log: PathBuf,
+    ) -> Result<Self> {
+        let file = open_log(&log)?;
+        let errors = file.try_clone().map_err(Error::io("a second handle"))?;
+        // The signal comes when the *thread* that starts the program ends, however it does.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+        command.args(["--http", &http.to_string()]);
+        arguments(&mut command);
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(errors)
+            // Ctrl-C in a terminal is for the owner of this value alone.
+            .process_group(0)
+            .spawn()
+            .map_err(Error::io("starting setpriv (from util-linux)"))?;
+        Ok(Self { what, child, http, log })
+    }
+
+    /// Waits until `GET /readyz` answers 200.
+    ///
+    /// # Errors
+    /// When it does not within `limit`, or the program ends.
+    pub(crate) fn wait_ready(&mut self, limit: Duration) -> Result<()> {
+        let ready = wait::until(limit, || {
+            if !self.alive() {
+                return Some(false);
+            }
+            self.get("/readyz").is_ok_and(|(status, _)| status == 200).then_some(true)
+        });
+        match ready {
+            Some(true) => Ok(()),
+            Some(false) => Err(Error::Ended {
+                what: format!("the {}", self.what),
+                log: self.log.clone(),
+                tail: wait::tail(&self.log(), 30),
+            }),
+            None => Err(self.late(&format!("the {}'s readiness", self.what), limit)),
+        }
+    }
+
+    /// Where its HTTP pages are.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Its process id.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything it has logged.
+    pub(crate) fn log(&self) -> String {
+        wait::read(&self.log)
+    }
+
+    /// One HTTP page: status and body.
+    ///
+    /// # Errors
+    /// When there is no answer within five seconds, or none that is HTTP.
+    pub(crate) fn get(&self, path: &str) -> Result<(u16, String)> {
+        http_get(self.http, path).map_err(Error::io(format!("http://{}{path}", self.http)))
+    }
+
+    /// The sum of all series of a metric, by its whole name.
+    ///
+    /// # Errors
+    /// When the page cannot be read.
+    pub(crate) fn metric(&self, name: &str) -> Result<f64> {
+        let (_, page) = self.get("/metrics")?;
+        let value = |line: &str| {
+            let rest = line.strip_prefix(name)?;
+            let rest = if rest.starts_with('{') { rest.rsplit_once('}')?.1 } else { rest };
+            rest.strip_prefix(' ')?.trim().parse::<f64>().ok()
+        };
+        Ok(page.lines().filter_map(value).sum())
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn alive(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_none())
+    }
+
+    /// Asks it to end (SIGTERM) and waits for that.
+    ///
+    /// # Errors
+    /// When it has not ended within `limit`.
+    pub(crate) fn stop(&mut self, limit: Duration) -> Result<()> {
+        Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .stdin(Stdio::null())
+            .status()
+            .map_err(Error::io("kill"))?;
+        wait::until(limit, || (!self.alive()).then_some(()))
+            .ok_or_else(|| self.late(&format!("the end of the {}", self.what), limit))
+    }
+
+    /// Something that was waited for did not happen.
+    pub(crate) fn late(&self, what: &str, limit: Duration) -> Error {
+        Error::Timeout {
+            what: what.into(),
+            seconds: limit.as_secs(),
+            log: self.log.clone(),
+            tail: wait::tail(&self.log(), 30),
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn open_log(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .open(path)
+        .map_err(Error::io(format!("opening {}", path.display())))
+}
+
+fn http_get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
+    const LIMIT: Duration = Duration::from_secs(5);
+    let start = Instant::now();
+    let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    let mut part = [0; 8192];
+    loop {
+        let length = stream.read(&mut part)?;
+        if length == 0 {
+            break;
+        }
+        answer.extend_from_slice(&part[..length]);
+        if start.elapsed() > LIMIT || answer.len() > 16 << 20 {
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+    }
+    let text = String::from_utf8_lossy(&answer);
+    let (head, body) = text.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::InvalidData)?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .ok_or(std::io::ErrorKind::InvalidData)?;
+    Ok((status, body.to_owned()))
+}
