@@ -1,14 +1,19 @@
-//! `cargo xtask bench`: the load generator in an optimised build.
+//! `cargo xtask bench`: the load generator in an optimised build, and the control plane at scale.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use xtask::engine::{Server, ServerSpec};
+use xtask::kube::Programs;
 use xtask::lab::{Generation, Lab};
 use xtask::{Error, Result, paths, tools};
 
-/// Builds proxy and generator and hands all arguments on.
+/// Builds proxy and generator and hands all arguments on. `--only control` alone is about the
+/// controller instead.
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
+    if arguments.iter().map(String::as_str).eq(["--only", "control"]) {
+        return control();
+    }
     let release = paths::target().join("release");
     let built = Command::new(tools::cargo())
         .args(["build", "--release", "--package", "mesegate-proxy", "--bin", "mesegate-proxy"])
@@ -48,6 +53,24 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     };
     let status = command.args(arguments).status().map_err(Error::io("starting mesegate-bench"))?;
     Ok(status.success())
+}
+
+/// An optimised controller with many proxies, servers and players.
+fn control() -> Result<bool> {
+    Programs::ensure()?;
+    let mut build = Command::new(tools::cargo());
+    build.args(["build", "--release", "--locked", "--package", "mesegate-controller"]);
+    let mut test = Command::new(tools::cargo());
+    test.args(["test", "--workspace", "--locked", "--test", "scale"]);
+    test.args(["--", "--ignored", "--nocapture"]);
+    test.env("MESEGATE_CONTROLLER_PROGRAM", paths::target().join("release/mesegate-controller"));
+    for mut command in [build, test] {
+        let status = command.current_dir(paths::workspace()).status();
+        if !status.map_err(Error::io("starting cargo"))?.success() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether logins with much media are measured against a real server.
