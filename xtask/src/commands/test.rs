@@ -148,11 +148,6 @@ fn kube(count: &mut Count) -> Result<()> {
     Step::new("kube", command).tests(count)
 }
 
-/// All programs at once: each alone has dependencies with other features.
-fn bins(count: &mut Count) -> Result<()> {
-    Step::new("bins", cargo(&["build", "--workspace", "--bins", "--locked"])).check(count)
-}
-
 fn engines(count: &mut Count) -> Result<()> {
     let lab = Lab::ensure(&Generation::ALL)?;
     for generation in Generation::ALL {
