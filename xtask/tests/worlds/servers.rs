@@ -45,6 +45,8 @@ impl World {
             .setting("enable_weather", false)
             // Comes up when its time comes, not when players do.
             .setting("protector_hud_interval", 0)
+            // Slow commands would say how long they took.
+            .setting("chat_command_msg_time_threshold", 1000)
             .setting("active_block_range", 2)
             .setting("abm_interval", 100_000)
             .setting("nodetimer_interval", 100_000);
