@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kube::Client;
+use mesegate_admin::{Admin, AdminError};
 use mesegate_proto::control::MAX_MESSAGE;
 use mesegate_proto::control::v1::control_service_server::ControlServiceServer;
 use tokio::net::TcpListener;
@@ -13,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
+use crate::admin::Whole;
 use crate::cli::Options;
 use crate::cluster::Cluster;
 use crate::compile::{Compiled, compile};
@@ -28,6 +30,9 @@ const TOGETHER: Duration = Duration::from_millis(100);
 
 /// How often what changes with time alone is looked at: bans that are over.
 const AGING: Duration = Duration::from_secs(10);
+
+/// How often proxies that are gone are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// How long streams may take to end.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -60,6 +65,9 @@ pub enum RunError {
     /// The runtime or its signal handlers.
     #[error("cannot start: {0}")]
     Start(#[from] std::io::Error),
+    /// The admin interface.
+    #[error("{0}")]
+    Admin(#[from] AdminError),
     /// The metrics.
     #[error("cannot register metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -88,6 +96,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let client = Client::try_from(config).map_err(|error| RunError::Client(Box::new(error)))?;
     let listener = listen("--listen", options.listen).await?;
     let http = listen("--http", options.http).await?;
+    let admin = Admin::bind(&options.admin, None).await?;
     let metrics = Metrics::new()?;
     let fleet = Fleet::default();
     let synced = Arc::new(AtomicBool::new(false));
@@ -106,6 +115,18 @@ async fn serve(options: Options) -> Result<(), RunError> {
         metrics.clone(),
         stopping.clone(),
     );
+    let whole = Whole {
+        client: client.clone(),
+        namespace: namespace.clone(),
+        cluster: cluster.clone(),
+        compiled: compiled.clone(),
+        fleet: fleet.clone(),
+        stopping: stopping.clone(),
+    };
+    if let Some(admin) = admin {
+        tokio::spawn(admin.serve(Arc::new(whole), metrics.admin.clone()));
+    }
+    tokio::spawn(keep_swept(fleet.clone()));
     let writer = Writer {
         client,
         namespace: namespace.clone(),
@@ -148,6 +169,15 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let _ = tokio::time::timeout(FAREWELL, server).await;
     let _ = lease.await;
     Ok(())
+}
+
+/// Forgets proxies that are gone, and tells those who watch their players.
+async fn keep_swept(fleet: Fleet) {
+    let mut tick = tokio::time::interval(SWEEP);
+    loop {
+        tick.tick().await;
+        fleet.sweep();
+    }
 }
 
 async fn listen(what: &'static str, addr: SocketAddr) -> Result<TcpListener, RunError> {

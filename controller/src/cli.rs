@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::Parser;
+use mesegate_admin::AdminOptions;
 
 /// Gives the custom resources of a namespace to Mesegate's proxies.
 #[derive(Debug, Clone, Parser)]
@@ -38,6 +39,10 @@ pub struct Options {
     /// HTTP address for /livez, /readyz and /metrics
     #[arg(long, env = "MESEGATE_HTTP", default_value = "127.0.0.1:9091", value_name = "ADDR")]
     pub http: SocketAddr,
+
+    /// The admin interface.
+    #[command(flatten)]
+    pub admin: AdminOptions,
 
     /// What to log: a level (error, warn, info, debug, trace) or a filter such as
     /// `info,mesegate_controller=debug`

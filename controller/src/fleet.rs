@@ -1,13 +1,23 @@
 //! The proxies that are connected, and what they report.
 
-use std::collections::{BTreeMap, HashMap};
+mod errand;
+mod roster;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mesegate_proto::control::v1::{PlayerReport, Probe};
-use tokio::sync::Notify;
+use mesegate_admin::{Failure, Page};
+use mesegate_proto::admin::v1 as pb;
+use mesegate_proto::control::v1::command::Op;
+use mesegate_proto::control::v1::command_result::Result as Outcome;
+use mesegate_proto::control::v1::{Command, CommandResult, PlayerReport, Probe};
+use tokio::sync::{Notify, broadcast};
 
 use crate::set::Set;
+use errand::Errands;
+pub(crate) use roster::Change;
+use roster::Roster;
 
 /// How long a proxy whose stream ended still counts: long enough to come back.
 const GRACE: Duration = Duration::from_secs(15);
@@ -31,10 +41,15 @@ pub struct Member {
     pub acked: Option<Arc<Set>>,
     /// Why it refused what it was sent last, if it did.
     pub refused: Option<String>,
-    /// Servers by players.
-    pub players: HashMap<String, String>,
+    /// Its players, by name.
+    pub players: HashMap<String, Arc<pb::Player>>,
+    /// Names in a full report that is not complete yet.
+    seen: Option<HashSet<String>>,
     /// What it found out about servers, by name.
     pub probes: BTreeMap<String, Probe>,
+    /// What it says about itself; its count of players is not true.
+    pub proxy: Option<pb::Proxy>,
+    commands: errand::Sender,
 }
 
 /// All proxies. Cloning shares them.
@@ -53,6 +68,7 @@ struct Shared {
 struct State {
     serial: u64,
     members: BTreeMap<Key, Member>,
+    roster: Roster,
 }
 
 /// The stream of a proxy. Dropping it ends the stream.
@@ -61,6 +77,7 @@ pub struct Seat {
     fleet: Fleet,
     key: Key,
     serial: u64,
+    errands: Errands,
 }
 
 impl Fleet {
@@ -70,25 +87,136 @@ impl Fleet {
         state.serial += 1;
         let serial = state.serial;
         let before = state.members.remove(&key);
-        let (players, probes) = before.map(|it| (it.players, it.probes)).unwrap_or_default();
-        let member =
-            Member { serial, release, gone: None, acked: None, refused: None, players, probes };
+        let (players, probes, proxy) =
+            before.map(|it| (it.players, it.probes, it.proxy)).unwrap_or_default();
+        let (commands, errands) = errand::channel();
+        let member = Member {
+            serial,
+            release,
+            gone: None,
+            acked: None,
+            refused: None,
+            players,
+            seen: None,
+            probes,
+            proxy,
+            commands,
+        };
         state.members.insert(key.clone(), member);
         drop(state);
         self.shared.changed.notify_one();
-        Seat { fleet: self.clone(), key, serial }
+        Seat { fleet: self.clone(), key, serial, errands }
     }
 
     /// All proxies, by class and name, without those that have been gone for long.
     pub fn members(&self) -> BTreeMap<Key, Member> {
         let mut state = self.lock();
-        state.members.retain(|_, it| it.gone.is_none_or(|gone| gone.elapsed() < GRACE));
+        state.sweep();
         state.members.clone()
     }
 
     /// How many streams there are.
     pub fn connected(&self) -> usize {
         self.lock().members.values().filter(|it| it.gone.is_none()).count()
+    }
+
+    /// Forgets proxies that have been gone for long, with their players.
+    pub fn sweep(&self) {
+        self.lock().sweep();
+    }
+
+    /// The player of that name.
+    pub fn player(&self, name: &str) -> Option<Arc<pb::Player>> {
+        self.lock().roster.get(name).map(|(_, player)| Arc::clone(player))
+    }
+
+    /// Players who are wanted, by name: at most `limit` that come after `after`.
+    pub fn players(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        wanted: impl Fn(&pb::Player) -> bool,
+    ) -> Page {
+        self.lock().roster.page(after, limit, wanted)
+    }
+
+    /// Everybody, and all changes from that very moment on.
+    pub(crate) fn follow(&self) -> (Vec<Arc<pb::Player>>, broadcast::Receiver<Change>) {
+        let state = self.lock();
+        (state.roster.iter().cloned().collect(), state.roster.changes())
+    }
+
+    /// How many players each server has; servers without any are not in it.
+    pub fn by_server(&self) -> HashMap<String, u32> {
+        let mut counts = HashMap::new();
+        for player in self.lock().roster.iter() {
+            match counts.get_mut(&player.server) {
+                Some(count) => *count += 1,
+                None => {
+                    counts.insert(player.server.clone(), 1);
+                }
+            }
+        }
+        counts
+    }
+
+    /// Proxies that are connected.
+    pub fn proxies(&self) -> Vec<Key> {
+        let state = self.lock();
+        let connected = state.members.iter().filter(|(_, it)| it.gone.is_none());
+        connected.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// What connected proxies say about themselves, by name.
+    pub fn reports(&self) -> Vec<pb::Proxy> {
+        let state = self.lock();
+        let connected = state.members.iter().filter(|(_, it)| it.gone.is_none());
+        let report = |((_, name), member): (&Key, &Member)| pb::Proxy {
+            name: name.clone(),
+            version: member.release.clone(),
+            players: member.players.len() as u32,
+            ..member.proxy.clone().unwrap_or_default()
+        };
+        let mut reports: Vec<pb::Proxy> = connected.map(report).collect();
+        reports.sort_by(|a, b| a.name.cmp(&b.name));
+        reports
+    }
+
+    /// Whether all proxies that get their documents from here have what `wanted` holds for.
+    pub fn all_have(&self, wanted: impl Fn(&Set) -> bool) -> bool {
+        let state = self.lock();
+        let mut connected = state.members.values().filter(|it| it.gone.is_none());
+        connected.all(|it| it.acked.as_ref().is_none_or(|set| wanted(set)))
+    }
+
+    /// Has the proxy that holds a player do something. Fails with `NO_SUCH_PLAYER`, and as
+    /// [`Fleet::command`].
+    pub(crate) async fn command_holder(
+        &self,
+        player: &str,
+        op: Op,
+        deadline: Instant,
+    ) -> Result<Outcome, Failure> {
+        let holder = self.lock().roster.get(player).map(|(key, _)| key.clone());
+        let holder = holder.ok_or_else(|| Failure::no_such_player(player))?;
+        self.command(&holder, op, deadline).await
+    }
+
+    /// Has a proxy do something. Fails with `PROXY_GONE` if it is not connected any more by the
+    /// time that it has done it, with `TOO_MANY_REQUESTS`, with `TIMEOUT`, or as the proxy says.
+    pub(crate) async fn command(
+        &self,
+        proxy: &Key,
+        op: Op,
+        deadline: Instant,
+    ) -> Result<Outcome, Failure> {
+        let commands = {
+            let state = self.lock();
+            let member = state.members.get(proxy).filter(|it| it.gone.is_none());
+            member.map(|it| it.commands.clone())
+        };
+        let commands = commands.ok_or_else(|| errand::gone(&proxy.1))?;
+        commands.send(&proxy.1, op, deadline).await
     }
 
     /// Waits for the next change.
@@ -98,6 +226,19 @@ impl Fleet {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn sweep(&mut self) {
+        let roster = &mut self.roster;
+        self.members.retain(|key, member| {
+            let stays = member.gone.is_none_or(|gone| gone.elapsed() < GRACE);
+            if !stays {
+                member.players.keys().for_each(|name| roster.remove(key, name));
+            }
+            stays
+        });
     }
 }
 
@@ -134,19 +275,58 @@ impl Seat {
 
     /// Who is in the game.
     pub fn players(&self, report: PlayerReport) {
-        self.update(|member| {
-            if report.full {
-                member.players.clear();
+        let mut state = self.fleet.lock();
+        let State { members, roster, .. } = &mut *state;
+        let Some(member) = members.get_mut(&self.key).filter(|it| it.serial == self.serial) else {
+            return;
+        };
+        if report.full {
+            member.seen = Some(HashSet::new());
+        }
+        for name in report.left {
+            if member.players.remove(&name).is_some() {
+                roster.remove(&self.key, &name);
             }
-            for name in report.left {
-                member.players.remove(&name);
+        }
+        for player in report.present {
+            let Some(player) = roster::checked(player, &self.key.1) else { continue };
+            if member.players.len() >= MAX_PLAYERS && !member.players.contains_key(&player.name) {
+                continue;
             }
-            for player in report.present {
-                if member.players.len() < MAX_PLAYERS || member.players.contains_key(&player.name) {
-                    member.players.insert(player.name, player.server);
+            if let Some(seen) = &mut member.seen {
+                seen.insert(player.name.clone());
+            }
+            roster.put(&self.key, &player);
+            member.players.insert(player.name.clone(), player);
+        }
+        if !report.more
+            && let Some(seen) = member.seen.take()
+        {
+            member.players.retain(|name, _| {
+                let stays = seen.contains(name);
+                if !stays {
+                    roster.remove(&self.key, name);
                 }
-            }
-        });
+                stays
+            });
+        }
+        drop(state);
+        self.fleet.shared.changed.notify_one();
+    }
+
+    /// What it says about itself.
+    pub fn proxy(&self, proxy: pb::Proxy) {
+        self.update(|member| member.proxy = Some(proxy));
+    }
+
+    /// The next command for the proxy. None is lost if it is not waited for to the end.
+    pub async fn next_command(&mut self) -> Command {
+        self.errands.next().await
+    }
+
+    /// The proxy has answered a command.
+    pub fn answered(&mut self, result: CommandResult) {
+        self.errands.answered(result);
     }
 
     /// What it found out about servers.
@@ -164,8 +344,6 @@ impl Drop for Seat {
 
 #[cfg(test)]
 mod tests {
-    use mesegate_proto::control::v1::Player;
-
     use super::*;
 
     #[test]
@@ -173,12 +351,39 @@ mod tests {
         let fleet = Fleet::default();
         let key: Key = ("default".into(), "pod".into());
         let old = fleet.enter(key.clone(), "1".into());
-        let player = |name: &str, server: &str| Player { name: name.into(), server: server.into() };
+        let player = |name: &str, server: &str| {
+            let (name, server) = (name.into(), server.into());
+            pb::Player { name, server, ..pb::Player::default() }
+        };
         let present = vec![player("a", "x"), player("b", "x")];
-        old.players(PlayerReport { full: true, present, left: vec![] });
+        old.players(PlayerReport { full: true, present, left: vec![], more: false });
         let present = vec![player("b", "y")];
-        old.players(PlayerReport { full: false, present, left: vec!["a".into()] });
-        assert_eq!(fleet.members()[&key].players, [("b".into(), "y".into())].into());
+        let left = vec!["a".into()];
+        old.players(PlayerReport { full: false, present, left, more: false });
+        let players = |fleet: &Fleet| {
+            let players = fleet.members()[&key].players.clone();
+            let mut all: Vec<_> =
+                players.values().map(|it| format!("{} {}", it.name, it.server)).collect();
+            all.sort();
+            all
+        };
+        assert_eq!(players(&fleet), ["b y"]);
+        // A full report in parts takes nobody away who is in a later one.
+        let mut changes = fleet.follow().1;
+        let present = vec![player("c", "x")];
+        old.players(PlayerReport { full: true, present, left: vec![], more: true });
+        let present = vec![player("b", "y")];
+        old.players(PlayerReport { full: false, present, left: vec![], more: false });
+        assert_eq!(players(&fleet), ["b y", "c x"]);
+        assert!(matches!(changes.try_recv(), Ok(Change::Present(it)) if it.name == "c"));
+        assert!(changes.try_recv().is_err());
+        old.players(PlayerReport {
+            full: true,
+            present: vec![player("b", "y")],
+            ..PlayerReport::default()
+        });
+        assert_eq!(players(&fleet), ["b y"]);
+        assert_eq!(fleet.by_server(), [("y".into(), 1)].into());
         let new = fleet.enter(key.clone(), "2".into());
         assert!(old.replaced() && !new.replaced());
         old.players(PlayerReport { full: true, ..PlayerReport::default() });

@@ -5,8 +5,10 @@
 //! [`stream`] gives the sets to proxies, [`fleet`] keeps what these report, [`status`] and
 //! [`writer`] bring it all back into the objects. Every replica serves; the one that holds the
 //! [`lease`] writes.
+//! [`admin`] is what operators see and order.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 mod app;
 pub mod cli;
 pub mod cluster;

@@ -1,4 +1,5 @@
-//! What Prometheus scrapes. No labels: neither proxies nor objects are bounded.
+//! What Prometheus scrapes. No labels for proxies or objects: neither are
+//! bounded.
 
 use prometheus::{IntCounter, IntGauge, Registry, TextEncoder};
 
@@ -6,6 +7,8 @@ use prometheus::{IntCounter, IntGauge, Registry, TextEncoder};
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
+    /// The admin interface.
+    pub admin: mesegate_admin::Metrics,
     /// Streams that were opened.
     pub streams_total: IntCounter,
     /// Streams that are open.
@@ -44,6 +47,7 @@ impl Metrics {
             prometheus::Result::Ok(made)
         };
         Ok(Self {
+            admin: mesegate_admin::Metrics::register(&registry, "mesegate_controller")?,
             streams_total: counter("streams_total", "Control streams that were opened.")?,
             streams: gauge("streams", "Control streams that are open.")?,
             updates_total: counter("updates_total", "Snapshots and deltas that were sent.")?,

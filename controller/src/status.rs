@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use mesegate_proto::admin::v1::ProxyState;
 use mesegate_resource::{
     BanStatus, Condition, ConditionStatus, ConditionType, GroupStatus, Kind, ProxyMember,
     ProxySpec, ProxyStatus, Reason, ServerSpec, ServerState, ServerStatus, Timestamp,
@@ -128,7 +129,7 @@ impl View<'_> {
     }
 
     fn players_on(&self, server: &str) -> u32 {
-        let on = |member: &Member| member.players.values().filter(|it| *it == server).count();
+        let on = |member: &Member| member.players.values().filter(|it| it.server == server).count();
         self.members.values().map(|it| on(it) as u32).sum()
     }
 
@@ -225,7 +226,7 @@ impl View<'_> {
             name: proxy.clone(),
             version: member.release.clone(),
             players: member.players.len() as u32,
-            draining: false,
+            draining: member.proxy.as_ref().is_some_and(|it| it.state() == ProxyState::Draining),
         };
         ProxyStatus {
             observed_generation: Some(verdict.generation),

@@ -24,6 +24,9 @@ use crate::sync::Sync;
 /// Messages that may wait for the network.
 const QUEUE: usize = 4;
 
+/// Messages that may wait for that before commands wait elsewhere.
+const AHEAD: usize = 64;
+
 /// What streams need. Cloning shares it.
 #[derive(Debug, Clone)]
 pub struct Control {
@@ -151,6 +154,10 @@ impl Running {
                 changed = control.compiled.changed() => {
                     changed.map_err(|_| Status::unavailable("the controller stops"))?;
                 }
+                command = self.seat.next_command(), if self.waiting.len() < AHEAD => {
+                    let message = Some(Out::Command(command));
+                    self.waiting.push_back(ConnectResponse { message });
+                }
                 _ = heartbeat.tick() => self.beat()?,
                 () = &mut end => return Err(Status::unavailable("the stream is old")),
                 _ = control.stopping.wait_for(|it| *it) => {
@@ -196,6 +203,8 @@ impl Running {
             Some(In::Heartbeat(beat)) => self.sync.believes(&beat.hash),
             Some(In::Players(report)) => self.seat.players(report),
             Some(In::Probes(report)) => self.seat.probes(report.probes),
+            Some(In::Result(result)) => self.seat.answered(result),
+            Some(In::Proxy(proxy)) => self.seat.proxy(proxy),
             Some(In::Hello(_)) => return Err(Status::invalid_argument("a second hello")),
             // A newer proxy's.
             None => {}

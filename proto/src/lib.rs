@@ -39,11 +39,11 @@ mod tests {
 
     #[test]
     fn reasons_have_their_names() {
-        for number in 0..=22 {
+        for number in 0..=23 {
             let reason = FailureReason::try_from(number).unwrap();
             assert_eq!(FailureReason::from_name(reason.name()), Some(reason));
         }
         assert_eq!(FailureReason::TargetFull.name(), "TARGET_FULL");
-        assert!(FailureReason::try_from(23).is_err());
+        assert!(FailureReason::try_from(24).is_err());
     }
 }

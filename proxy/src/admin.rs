@@ -1,85 +1,26 @@
-//! The admin interface: what operators and their programs see and order, over gRPC.
-//!
-//! The `.proto` files of `mesegate-proto` say what each call means. A call passes the same stations
-//! whatever it is: who is it ([`access`]), what are they allowed ([`verb`]), until when ([`call`]),
-//! was it made before ([`repeats`]); then one of the services does it, and what it changed is
-//! written down.
+//! What the admin interface shows of this proxy, and has it do. A controller's commands take the
+//! same way.
 
-mod access;
 mod bans;
-mod call;
-mod failure;
-mod files;
-mod incoming;
-mod moves;
-mod options;
-mod page;
-mod players;
-mod proxies;
-mod repeats;
-mod select;
+mod orders;
 mod servers;
-mod tls;
-mod verb;
-mod watch;
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use mesegate_admin::{
+    BanKey, Change, Changes, Ended, Failure, Kick, Move, Moved, Network, NewBan, Page, Selection,
+    Signal,
+};
 use mesegate_proto::admin::v1 as pb;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tonic::transport::Server;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
 
 use crate::http::Readiness;
+use crate::players::{self, Order, Presence, Whereabouts};
 use crate::shared::Shared;
-use access::Access;
-use repeats::Repeats;
-use tls::Tls;
-
-pub use options::AdminOptions;
-pub(crate) use verb::Verb;
-
-/// The largest request: a thousand names fit several times.
-const MAX_REQUEST: usize = 256 * 1024;
-
-/// Calls at once on one connection.
-const STREAMS: u32 = 64;
-
-/// Bytes of request headers.
-const HEADERS: u32 = 16 * 1024;
-
-/// Calls at once that go on for long: watches, and moves of many.
-const LONG_CALLS: usize = 64;
-
-/// How often a silent client is asked whether it is there, and how long it may take to answer.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-
-/// Why the admin interface is not there.
-#[derive(Debug, thiserror::Error)]
-pub enum AdminError {
-    /// Flags that do not go together; the text names them.
-    #[error("{0}")]
-    Option(&'static str),
-    /// The address.
-    #[error("cannot listen on --admin {addr}: {error}")]
-    Listen {
-        /// The address.
-        addr: SocketAddr,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// The file of tokens.
-    #[error("--admin-tokens: {0}")]
-    Tokens(#[from] access::TokensError),
-    /// Keys and certificates.
-    #[error("{0}")]
-    Tls(#[from] tls::TlsError),
-    /// The descriptors for reflection.
-    #[error("cannot describe the admin interface: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
-}
 
 /// What the process knows about itself.
 #[derive(Clone)]
@@ -89,120 +30,207 @@ pub(crate) struct About {
     pub(crate) ready: Readiness,
 }
 
-/// What all services share.
-struct Api {
-    shared: Arc<Shared>,
-    about: About,
-    access: Arc<Access>,
-    repeats: Repeats,
-    long_calls: Arc<Semaphore>,
+/// The network as this proxy has it.
+pub(crate) struct Local {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) about: About,
 }
 
-/// The bound interface, before it is served.
-pub(crate) struct Admin {
-    listener: TcpListener,
-    access: Arc<Access>,
-    tls: Option<Arc<Tls>>,
-    reflection: bool,
+impl std::fmt::Debug for Local {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Local").field("name", &self.about.name).finish_non_exhaustive()
+    }
 }
 
-impl Admin {
-    /// Reads the files and binds the address; `None` if no address is given.
-    pub(crate) async fn bind(options: &AdminOptions) -> Result<Option<Self>, AdminError> {
-        let Some(addr) = options.check().map_err(AdminError::Option)? else { return Ok(None) };
-        let access = match &options.admin_tokens {
-            Some(path) => Access::from_file(path)?,
-            None => Access::open(),
-        };
-        let tls = options.certificate().map(Tls::load).transpose()?;
-        let listener = TcpListener::bind(addr).await;
-        let listener = listener.map_err(|error| AdminError::Listen { addr, error })?;
-        if tls.is_none() && !addr.ip().is_loopback() {
-            tracing::warn!(%addr, "tokens of the admin interface travel unencrypted");
-        }
-        let (access, tls) = (Arc::new(access), tls.map(Arc::new));
-        Ok(Some(Self { listener, access, tls, reflection: options.admin_reflection }))
+#[tonic::async_trait]
+impl Network for Local {
+    fn players(&self, after: Option<&str>, limit: usize, wanted: &Selection) -> Page {
+        let page = self.shared.players.page(after, limit, |it| means(wanted, it));
+        let players = page.players.iter().map(|player| self.shown(player)).collect();
+        Page { players, more: page.more, total: page.total }
     }
 
-    /// Serves until the process stops.
-    pub(crate) async fn serve(self, shared: Arc<Shared>, about: About) {
-        if let Err(error) = self.run(shared, about).await {
-            tracing::error!("the admin interface stopped: {error}");
-        }
+    fn player(&self, name: &str) -> Option<pb::Player> {
+        self.shared.players.get(name).map(|player| self.shown(&player))
     }
 
-    async fn run(
-        self,
-        shared: Arc<Shared>,
-        about: About,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let Self { listener, access, tls, reflection } = self;
-        tracing::info!(admin = %listener.local_addr()?, "operators can connect");
-        let stopping = Arc::clone(&shared);
-        let files = files::follow(Arc::clone(&access), tls.clone());
-        let connections = incoming::accept(listener, tls, shared.metrics.clone());
-        let api = Arc::new(Api {
-            shared,
-            about,
-            access,
-            repeats: Repeats::default(),
-            long_calls: Arc::new(Semaphore::new(LONG_CALLS)),
-        });
-        let health = tonic_health::server::HealthReporter::new();
-        health
-            .set_serving::<pb::player_service_server::PlayerServiceServer<players::Service>>()
-            .await;
-        health.set_serving::<pb::ban_service_server::BanServiceServer<bans::Service>>().await;
-        health
-            .set_serving::<pb::server_service_server::ServerServiceServer<servers::Service>>()
-            .await;
-        health
-            .set_serving::<pb::proxy_service_server::ProxyServiceServer<proxies::Service>>()
-            .await;
-        let health = tonic_health::pb::health_server::HealthServer::new(
-            tonic_health::server::HealthService::from_health_reporter(health),
-        );
-        let reflection = reflection
-            .then(|| {
-                tonic_reflection::server::Builder::configure()
-                    .register_encoded_file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
-                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-                    // What the details of errors are made of.
-                    .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-                    .build_v1()
-            })
-            .transpose()?;
-        let server = Server::builder()
-            .max_concurrent_streams(STREAMS)
-            .http2_max_header_list_size(HEADERS)
-            .http2_keepalive_interval(Some(KEEPALIVE))
-            .http2_keepalive_timeout(Some(KEEPALIVE))
-            .add_service(
-                pb::player_service_server::PlayerServiceServer::new(players::Service(api.clone()))
-                    .max_decoding_message_size(MAX_REQUEST),
-            )
-            .add_service(
-                pb::ban_service_server::BanServiceServer::new(bans::Service(api.clone()))
-                    .max_decoding_message_size(MAX_REQUEST),
-            )
-            .add_service(
-                pb::server_service_server::ServerServiceServer::new(servers::Service(api.clone()))
-                    .max_decoding_message_size(MAX_REQUEST),
-            )
-            .add_service(
-                pb::proxy_service_server::ProxyServiceServer::new(proxies::Service(api))
-                    .max_decoding_message_size(MAX_REQUEST),
-            )
-            .add_service(health)
-            .add_optional_service(reflection);
-        tokio::select! {
-            served = server.serve_with_incoming(connections) => served?,
-            () = files => {}
-            () = stopping.stopped() => {
-                // Watchers read why; then the process ends with the players' goodbyes.
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
+    fn follow(&self) -> (Vec<pb::Player>, Box<dyn Changes>) {
+        let (now, changes) = self.shared.players.follow();
+        let now = now.iter().map(|player| self.shown(player)).collect();
+        (now, Box::new(Followed { proxy: self.about.name.clone(), changes }))
+    }
+
+    fn servers(&self) -> Vec<pb::Server> {
+        servers::all(&self.shared)
+    }
+
+    fn server_changes(&self) -> Box<dyn Signal> {
+        Box::new(ServerChanges {
+            players: self.shared.players.changes(),
+            library: self.shared.library.changes(),
+            states: self.shared.selector.changes(),
+        })
+    }
+
+    fn proxies(&self) -> Vec<pb::Proxy> {
+        vec![self.proxy()]
+    }
+
+    fn check_target(&self, target: &pb::Target) -> Result<(), Failure> {
+        orders::target(&self.shared, target).map(|_| ())
+    }
+
+    async fn go(&self, name: &str, order: &Move, deadline: Instant) -> Result<Moved, Failure> {
+        orders::go(&self.shared, name, order, deadline).await
+    }
+
+    async fn kick(&self, name: &str, kick: Kick, deadline: Instant) -> Result<(), Failure> {
+        orders::kick(&self.shared, name, kick, deadline).await
+    }
+
+    async fn tell(&self, wanted: &Selection, text: &str, _: Instant) -> Result<u32, Failure> {
+        let players = &self.shared.players;
+        let on_server = |p: &Presence| p.whereabouts.server().is_some() && means(wanted, p);
+        let mut told = 0;
+        for player in players.select(on_server) {
+            // Who has left meanwhile, or is busy, does not read it.
+            told += u32::from(players.order(&player.name, Order::Tell(text.into())).is_ok());
         }
+        Ok(told)
+    }
+
+    async fn set_state(
+        &self,
+        server: &str,
+        state: pb::ServerState,
+        _by: &str,
+        _deadline: Instant,
+    ) -> Result<(), Failure> {
+        servers::set_state(&self.shared, server, state)
+    }
+
+    async fn drain(&self, proxy: &str, cancel: bool, _: Instant) -> Result<(), Failure> {
+        if proxy != self.about.name {
+            return Err(Failure::no_such_proxy(proxy));
+        }
+        self.shared.draining.store(!cancel, Ordering::Relaxed);
         Ok(())
+    }
+
+    async fn create_ban(&self, ban: NewBan, _: Instant) -> Result<(pb::Ban, Vec<String>), Failure> {
+        bans::create(&self.shared, ban).await
+    }
+
+    async fn delete_ban(&self, key: BanKey, _: Instant) -> Result<pb::Ban, Failure> {
+        bans::delete(&self.shared, key).await
+    }
+
+    async fn bans(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        include_expired: bool,
+    ) -> Result<Vec<(String, pb::Ban)>, Failure> {
+        bans::list(&self.shared, after, limit, include_expired).await
+    }
+
+    async fn banned(
+        &self,
+        name: Option<&str>,
+        address: Option<IpAddr>,
+    ) -> Result<Option<pb::Ban>, Failure> {
+        bans::check(&self.shared, name, address).await
+    }
+
+    async fn stopped(&self) {
+        self.shared.stopped().await;
+    }
+}
+
+impl Local {
+    fn shown(&self, player: &Presence) -> pb::Player {
+        shown(player, &self.about.name)
+    }
+
+    /// This proxy.
+    pub(crate) fn proxy(&self) -> pb::Proxy {
+        let shared = &self.shared;
+        let state = if shared.draining.load(Ordering::Relaxed) {
+            pb::ProxyState::Draining
+        } else if (self.about.ready)().is_err() {
+            pb::ProxyState::Starting
+        } else {
+            pb::ProxyState::Serving
+        };
+        let configured = shared.metrics.config_loaded_timestamp.get().max(0).unsigned_abs();
+        pb::Proxy {
+            name: self.about.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            state: state.into(),
+            players: shared.players.len() as u32,
+            max_players: shared.network.load().proxy.limits.players,
+            started: Some(self.about.started.into()),
+            configured: Some((UNIX_EPOCH + Duration::from_secs(configured)).into()),
+        }
+    }
+}
+
+/// A player of the proxy of that name, as the interface and controllers are told.
+pub(crate) fn shown(player: &Presence, proxy: &str) -> pb::Player {
+    let state = match player.whereabouts {
+        Whereabouts::Joining => pb::PlayerState::Joining,
+        Whereabouts::On(_) => pb::PlayerState::Playing,
+        Whereabouts::Between => pb::PlayerState::Between,
+    };
+    pb::Player {
+        name: player.name.clone(),
+        server: player.whereabouts.server().unwrap_or_default().to_owned(),
+        state: state.into(),
+        proxy: proxy.to_owned(),
+        protocol: player.protocol.into(),
+        joined: Some(player.joined.into()),
+        since: Some(player.since.into()),
+        address: player.address.to_string(),
+    }
+}
+
+fn means(wanted: &Selection, player: &Presence) -> bool {
+    wanted.means(&player.name, player.whereabouts.server())
+}
+
+struct Followed {
+    proxy: String,
+    changes: broadcast::Receiver<players::Change>,
+}
+
+#[tonic::async_trait]
+impl Changes for Followed {
+    async fn next(&mut self) -> Result<Change, Ended> {
+        match self.changes.recv().await {
+            Ok(players::Change::Present(player)) => {
+                Ok(Change::Present(shown(&player, &self.proxy)))
+            }
+            Ok(players::Change::Gone(name)) => Ok(Change::Gone(name)),
+            Err(RecvError::Lagged(missed)) => Err(Ended::Behind(missed)),
+            Err(RecvError::Closed) => Err(Ended::Stopping),
+        }
+    }
+}
+
+struct ServerChanges {
+    players: broadcast::Receiver<players::Change>,
+    library: watch::Receiver<u64>,
+    states: watch::Receiver<()>,
+}
+
+#[tonic::async_trait]
+impl Signal for ServerChanges {
+    async fn happened(&mut self) {
+        tokio::select! {
+            // Whatever was missed, all of it is looked at.
+            _ = self.players.recv() => self.players = self.players.resubscribe(),
+            _ = self.library.changed() => {}
+            _ = self.states.changed() => {}
+        }
     }
 }

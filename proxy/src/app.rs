@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+use mesegate_admin::{Admin, AdminError};
 use mesegate_auth::{AccountError, BackendKey, BackendKeyError, SqliteAccounts};
 use mesegate_backend::{Address, Credentials};
 use mesegate_content::{
@@ -21,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
-use crate::admin::{About, Admin, AdminError};
+use crate::admin::{About, Local};
 use crate::base::{self, Base};
 use crate::cli::Options;
 use crate::control::{self, Sources, Updates};
@@ -156,7 +157,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         }
         None => None,
     };
-    let admin = Admin::bind(&options.admin).await?;
+    let admin = Admin::bind(&options.admin, None).await?;
     let settings = LibraryConfig {
         media_url: media_url.clone(),
         transport: Arc::clone(&backend_transport),
@@ -185,9 +186,10 @@ async fn serve(options: Options) -> Result<(), RunError> {
     loaded(&shared);
     // Set once: only here.
     let _ = looked_at.set(shared.library.clone());
+    let about = About { name: options.proxy_name(), started, ready };
+    let local = Arc::new(Local { shared: Arc::clone(&shared), about });
     if let Some(admin) = admin {
-        let about = About { name: options.admin.proxy_name(), started, ready };
-        tokio::spawn(admin.serve(Arc::clone(&shared), about));
+        tokio::spawn(admin.serve(local.clone(), shared.metrics.admin.clone()));
     }
     if let (Some(listener), Some(url)) = (media_http, media_url) {
         tracing::info!(url, "clients can load media over HTTP");
@@ -195,7 +197,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         let most = options.media_connections as usize;
         tokio::spawn(media_http::serve(listener, library, metrics, most));
     }
-    tokio::spawn(follow(origin, Arc::clone(&shared)));
+    tokio::spawn(follow(origin, Arc::clone(&shared), local));
     let Some(first) = bindings.first() else { return Ok(()) };
     let (address, stats) = (first.local_addr(), first.stats());
     let patience = Duration::from_secs(options.stop_seconds.into());
@@ -281,7 +283,7 @@ async fn first_network(
     let settings = control::Settings {
         endpoint: control::endpoint(url).map_err(RunError::Option)?,
         class: options.proxy_class.clone(),
-        name: options.admin.proxy_name(),
+        name: options.proxy_name(),
         data: options.data.clone(),
     };
     let mut updates = control::follow(settings, metrics.clone());
@@ -297,7 +299,7 @@ async fn first_network(
 }
 
 /// Takes edits of the documents over.
-async fn follow(origin: Origin, shared: Arc<Shared>) {
+async fn follow(origin: Origin, shared: Arc<Shared>, local: Arc<Local>) {
     match origin {
         Origin::Files(path) => {
             resource::watch(path, |result| match result {
@@ -313,7 +315,7 @@ async fn follow(origin: Origin, shared: Arc<Shared>) {
         }
         Origin::Controller { mut updates, first } => {
             let (players, library) = (shared.players.clone(), shared.library.clone());
-            updates.sources.send_replace(Some(Sources { players, library }));
+            updates.sources.send_replace(Some(Sources { players, library, local }));
             // Whoever waits for it may have stopped.
             let _ = first.send(());
             while let Some(update) = updates.receiver.recv().await {

@@ -5,9 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use mesegate_admin::AdminOptions;
 use mesegate_protocol::ProtocolVersion;
-
-use crate::admin::AdminOptions;
 
 /// One address for a network of Luanti servers.
 #[derive(Debug, Clone, Parser)]
@@ -94,6 +93,11 @@ pub struct Options {
     #[arg(long, env = "MESEGATE_BLOCK_CACHE_MB", default_value_t = 64, value_name = "MB",
           value_parser = clap::value_parser!(u32).range(0..=65_536))]
     pub block_cache_mb: u32,
+
+    /// What this proxy is called in the admin interface and by a controller [default: the
+    /// machine's name]
+    #[arg(long, env = "MESEGATE_NAME", value_name = "NAME")]
+    pub name: Option<String>,
 
     /// The admin interface.
     #[command(flatten)]
@@ -197,6 +201,14 @@ impl Options {
             }
             _ => Ok(addr),
         }
+    }
+
+    /// What this proxy is called.
+    pub fn proxy_name(&self) -> String {
+        let machine = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+        let name = self.name.clone().or_else(machine).unwrap_or_default();
+        let name = name.trim();
+        if name.is_empty() { "proxy".to_owned() } else { name.to_owned() }
     }
 
     /// How many client sockets to open.

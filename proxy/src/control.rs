@@ -6,6 +6,7 @@
 
 mod client;
 mod documents;
+mod errands;
 mod last_good;
 mod report;
 

@@ -9,7 +9,7 @@
 //! One task owns one player, both legs included. What tasks share is immutable and swapped whole.
 #![forbid(unsafe_code)]
 
-pub mod admin;
+mod admin;
 mod app;
 mod banned;
 mod base;

@@ -7,9 +7,6 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
-use tonic::Code;
-
-use crate::admin::Verb;
 
 /// All series of one proxy. Cloning is cheap and shares them.
 #[derive(Debug, Clone)]
@@ -71,14 +68,8 @@ pub struct Metrics {
     pub half_open_peers: IntGauge,
     /// Logins that a ban kept out, by `kind` (`name`, `address`).
     pub ban_hits_total: IntCounterVec,
-    /// Calls of the admin interface by `service`, `method` and `code`.
-    admin_requests_total: IntCounterVec,
-    /// Their seconds by `service` and `method`; of streams until they begin.
-    pub admin_request_duration: HistogramVec,
-    /// Connections to the admin interface.
-    pub admin_connections: IntGauge,
-    /// Watches under way.
-    pub admin_watches: IntGauge,
+    /// The admin interface.
+    pub admin: mesegate_admin::Metrics,
 }
 
 const SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -260,22 +251,7 @@ impl Metrics {
                 "Logins that a ban kept out.",
                 &["kind"],
             )?,
-            admin_requests_total: m.counters(
-                "mesegate_proxy_admin_requests_total",
-                "Calls of the admin interface.",
-                &["service", "method", "code"],
-            )?,
-            admin_request_duration: m.seconds(
-                "mesegate_proxy_admin_request_duration_seconds",
-                "Time of calls of the admin interface.",
-                &["service", "method"],
-            )?,
-            admin_connections: m
-                .gauge("mesegate_proxy_admin_connections", "Connections to the admin interface.")?,
-            admin_watches: m.gauge(
-                "mesegate_proxy_admin_watches",
-                "Watches of the admin interface under way.",
-            )?,
+            admin: mesegate_admin::Metrics::register(&m.registry, "mesegate_proxy")?,
             registry: m.registry,
         };
         metrics.begin();
@@ -290,10 +266,6 @@ impl Metrics {
         }
         for kind in ["name", "address"] {
             self.ban_hits_total.with_label_values(&[kind]);
-        }
-        for verb in Verb::ALL {
-            self.admin_requests_total(*verb, Code::Ok);
-            self.admin_request_duration.with_label_values(&[verb.service, verb.method]);
         }
         self.move_duration.with_label_values(&["ok"]);
         for code in ["200", "206", "404"] {
@@ -316,12 +288,6 @@ impl Metrics {
                 self.datagrams_dropped_total.with_label_values(&[side, reason]);
             }
         }
-    }
-
-    /// Calls of the admin interface that ended so.
-    pub(crate) fn admin_requests_total(&self, verb: Verb, code: Code) -> IntCounter {
-        let labels = [verb.service, verb.method, &format!("{code:?}")];
-        self.admin_requests_total.with_label_values(&labels)
     }
 
     /// The text that Prometheus reads.

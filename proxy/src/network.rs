@@ -77,9 +77,7 @@ impl Ban {
 
     /// What the player reads.
     pub fn text(&self) -> String {
-        let until = self.spec.expires_at.map_or_else(String::new, |end| format!(" until {end}"));
-        let reason = self.spec.reason.as_ref().map_or(".".to_owned(), |it| format!(": {it}"));
-        format!("You are banned from this network{until}{reason}")
+        self.spec.text()
     }
 }
 

@@ -122,6 +122,9 @@ pub(crate) enum Command {
         /// Only shows what would be done
         #[arg(long, conflicts_with = "player")]
         dry_run: bool,
+        /// Asks players to connect anew whose game would have to load more first
+        #[arg(long)]
+        reconnect: bool,
         #[command(flatten)]
         repeat: Repeat,
     },

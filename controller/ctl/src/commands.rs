@@ -33,19 +33,28 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
     let session = Session { connection: connect(&server).await?, format, timeout };
     match command {
         Command::Players { selector } => players::list(&session, selector).await,
-        Command::Move { player, to, to_group, selector, all, rate, dry_run, repeat } => {
+        Command::Move { player, to, to_group, selector, all, rate, dry_run, reconnect, repeat } => {
+            let allow_reconnect = reconnect;
             use pb::target::Kind;
             let kind = to.map(Kind::Server).or(to_group.map(Kind::Group));
             let target = Some(pb::Target { kind });
             match player {
                 Some(name) => {
                     let request_id = repeat.request_id;
-                    let request = pb::MovePlayerRequest { name, target, request_id };
+                    let request =
+                        pb::MovePlayerRequest { name, target, request_id, allow_reconnect };
                     players::go(&session, request).await
                 }
                 None => {
                     let selector = Some(selector.into());
-                    let request = pb::MovePlayersRequest { selector, all, target, rate, dry_run };
+                    let request = pb::MovePlayersRequest {
+                        selector,
+                        all,
+                        target,
+                        rate,
+                        dry_run,
+                        allow_reconnect,
+                    };
                     players::go_many(&session, request).await
                 }
             }

@@ -59,6 +59,13 @@ impl Kind for BanSpec {
 }
 
 impl BanSpec {
+    /// What the player reads.
+    pub fn text(&self) -> String {
+        let until = self.expires_at.map_or_else(String::new, |end| format!(" until {end}"));
+        let reason = self.reason.as_ref().map_or(".".to_owned(), |it| format!(": {it}"));
+        format!("You are banned from this network{until}{reason}")
+    }
+
     /// Whether it keeps this player out at this time (Unix seconds). Names that differ only in
     /// letter case are the same player.
     pub fn applies(&self, player: &str, address: IpAddr, now: u64) -> bool {
@@ -170,6 +177,28 @@ impl Cidr {
         Some(Self { address, bits })
     }
 
+    /// It without the bits that do not count.
+    #[must_use]
+    pub fn network(self) -> Self {
+        let address = match self.address {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0);
+                IpAddr::V4((u32::from(address) & mask).into())
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0);
+                IpAddr::V6((u128::from(address) & mask).into())
+            }
+        };
+        Self { address, bits: self.bits }
+    }
+
+    /// The address, if it is a single one.
+    pub fn single(self) -> Option<IpAddr> {
+        let all = if self.address.is_ipv4() { 32 } else { 128 };
+        (self.bits == all).then_some(self.address)
+    }
+
     /// Whether an address is in it. An IPv4 address may come as an IPv6 one.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
@@ -244,6 +273,16 @@ mod tests {
         ] {
             let network = Cidr::parse(cidr).unwrap();
             assert_eq!(network.contains(address.parse().unwrap()), inside, "{cidr} {address}");
+        }
+        for (cidr, network, single) in [
+            ("192.0.2.77/24", "192.0.2.0/24", None),
+            ("192.0.2.7", "192.0.2.7/32", Some("192.0.2.7")),
+            ("192.0.2.7/0", "0.0.0.0/0", None),
+            ("2001:db8::1/32", "2001:db8::/32", None),
+        ] {
+            let network = Cidr::parse(network).unwrap();
+            assert_eq!(Cidr::parse(cidr).unwrap().network(), network);
+            assert_eq!(network.single(), single.map(|it| it.parse().unwrap()));
         }
         for bad in [
             "",

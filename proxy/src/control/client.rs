@@ -1,8 +1,10 @@
 //! The control stream's side of the proxy.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use mesegate_admin::Network;
 use mesegate_proto::control::v1::connect_request::Message as Out;
 use mesegate_proto::control::v1::connect_response::Message as In;
 use mesegate_proto::control::v1::control_service_client::ControlServiceClient;
@@ -15,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::documents::{Documents, MAX_BYTES, MAX_DOCUMENTS, Refused};
+use super::errands::Errands;
 use super::last_good::LastGood;
 use super::report::{Reporter, Sources};
 use super::{Settings, Update};
@@ -154,6 +157,7 @@ impl Client {
         let mut heard = Instant::now();
         let mut parts = Parts::default();
         let mut reporter: Option<Reporter> = None;
+        let mut errands = Errands::default();
         let mut sources = self.sources.clone();
         sources.mark_changed();
         loop {
@@ -161,13 +165,22 @@ impl Client {
                 response = responses.message() => {
                     heard = Instant::now();
                     let Some(response) = response? else { return Err(Lost::Ended) };
-                    waiting.extend(self.take(response, &mut parts).await?);
+                    match response.message {
+                        Some(In::Command(command)) => errands.begin(self.network(), command),
+                        message => {
+                            let response = ConnectResponse { message };
+                            waiting.extend(self.take(response, &mut parts).await?);
+                        }
+                    }
                 }
                 permit = sender.reserve(), if !waiting.is_empty() => {
                     let permit = permit.map_err(|_| Lost::Ended)?;
                     if let Some(message) = waiting.pop_front() {
                         permit.send(ConnectRequest { message: Some(message) });
                     }
+                }
+                result = errands.next(), if waiting.len() < QUEUE => {
+                    waiting.push_back(Out::Result(result));
                 }
                 // Changes wait in bounded lists of their own until there is room.
                 messages = changed(reporter.as_mut()), if waiting.len() < QUEUE => {
@@ -228,8 +241,8 @@ impl Client {
                 }
                 return Ok(None);
             }
-            // A newer controller's.
-            None => return Ok(None),
+            // Commands are not for here; the others are a newer controller's.
+            Some(In::Command(_)) | None => return Ok(None),
         };
         let unchanged = self.good.as_ref().map(Documents::hash);
         let result = match documents {
@@ -251,6 +264,12 @@ impl Client {
                 Ok(Some(Out::Nack(Nack { hash, reason, resync })))
             }
         }
+    }
+
+    /// Who carries commands out, once the proxy has started.
+    fn network(&self) -> Option<Arc<dyn Network>> {
+        let sources = self.sources.borrow();
+        sources.as_ref().map(|sources| Arc::clone(&sources.local) as Arc<dyn Network>)
     }
 
     /// Writes the documents in force to disk if they are others than before.

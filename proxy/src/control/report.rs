@@ -1,22 +1,30 @@
 //! What a controller is told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mesegate_content::{Library, ServerState, ServerStatus, to_hex};
+use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::control::v1::connect_request::Message;
-use mesegate_proto::control::v1::{Player, PlayerReport, Probe, ProbeReport};
+use mesegate_proto::control::v1::{PlayerReport, Probe, ProbeReport};
 use tokio::sync::{broadcast, watch};
+use tokio::time::Interval;
 
+use crate::admin::{self, Local};
 use crate::players::{Change, Players, Presence};
 
 /// Players in one message.
 const PLAYERS: usize = 5000;
+
+/// How often it is looked whether the proxy lets players in.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Where reports come from.
 #[derive(Debug, Clone)]
 pub(crate) struct Sources {
     pub(crate) players: Players,
     pub(crate) library: Library,
+    pub(crate) local: Arc<Local>,
 }
 
 /// What has changed since the last report.
@@ -26,6 +34,9 @@ pub(super) struct Reporter {
     looked: watch::Receiver<u64>,
     /// What was reported last about servers.
     probes: Option<Vec<Probe>>,
+    /// What was reported last about the proxy.
+    proxy: Option<pb::Proxy>,
+    look: Interval,
 }
 
 impl Reporter {
@@ -34,8 +45,10 @@ impl Reporter {
         let (everybody, changes) = sources.players.follow();
         let mut messages = full(&everybody);
         let looked = sources.library.changes();
-        let mut reporter = Self { sources, changes, looked, probes: None };
+        let look = tokio::time::interval(LOOK);
+        let mut reporter = Self { sources, changes, looked, probes: None, proxy: None, look };
         messages.extend(reporter.probes());
+        messages.extend(reporter.proxy());
         (reporter, messages)
     }
 
@@ -48,6 +61,7 @@ impl Reporter {
                 // The process ends.
                 Err(_) => std::future::pending().await,
             },
+            _ = self.look.tick() => self.proxy().into_iter().collect(),
         }
     }
 
@@ -91,19 +105,34 @@ impl Reporter {
     }
 }
 
-fn full(everybody: &[Arc<Presence>]) -> Vec<Message> {
-    let mut parts = everybody.chunks(PLAYERS);
-    let report = |full, part: &[Arc<Presence>]| {
-        let present = part.iter().map(|it| player(it)).collect();
-        Message::Players(PlayerReport { full, present, left: Vec::new() })
-    };
-    let first = report(true, parts.next().unwrap_or_default());
-    [first].into_iter().chain(parts.map(|part| report(false, part))).collect()
+impl Reporter {
+    fn proxy(&mut self) -> Option<Message> {
+        // Players are counted by their own reports.
+        let proxy = pb::Proxy { players: 0, ..self.sources.local.proxy() };
+        if self.proxy.as_ref() == Some(&proxy) {
+            return None;
+        }
+        self.proxy = Some(proxy.clone());
+        Some(Message::Proxy(proxy))
+    }
 }
 
-fn player(presence: &Presence) -> Player {
-    let server = presence.whereabouts.server().unwrap_or_default();
-    Player { name: presence.name.clone(), server: server.to_owned() }
+fn full(everybody: &[Arc<Presence>]) -> Vec<Message> {
+    let mut parts = everybody.chunks(PLAYERS);
+    let report = |full, part: &[Arc<Presence>], more| {
+        let present = part.iter().map(|it| player(it)).collect();
+        Message::Players(PlayerReport { full, present, left: Vec::new(), more })
+    };
+    let mut reports = vec![report(true, parts.next().unwrap_or_default(), parts.len() > 0)];
+    while let Some(part) = parts.next() {
+        reports.push(report(false, part, parts.len() > 0));
+    }
+    reports
+}
+
+/// The controller knows whose report it is.
+fn player(presence: &Presence) -> pb::Player {
+    admin::shown(presence, "")
 }
 
 fn probe(status: &ServerStatus) -> Probe {
@@ -117,6 +146,7 @@ fn probe(status: &ServerStatus) -> Probe {
         known: status.state != ServerState::Unknown,
         up: status.state.is_up(),
         reason: reason.to_owned(),
+        protocol: status.newest.map_or(0, |version| version.0.into()),
         content_hash: status.digest.as_ref().map(to_hex).unwrap_or_default(),
     }
 }
@@ -136,11 +166,11 @@ mod tests {
         let shape: Vec<_> = parts
             .iter()
             .map(|it| match it {
-                Message::Players(report) => (report.full, report.present.len()),
+                Message::Players(report) => (report.full, report.present.len(), report.more),
                 other => unreachable!("{other:?}"),
             })
             .collect();
-        assert_eq!(shape, [(true, PLAYERS), (false, 1)]);
+        assert_eq!(shape, [(true, PLAYERS, true), (false, 1, false)]);
         assert_eq!(full(&[]).len(), 1);
     }
 }

@@ -22,6 +22,8 @@ pub enum Order {
 pub struct Move {
     /// Where to: the first of them that lets the player in.
     pub targets: Vec<Target>,
+    /// Whether the player may be asked to connect anew.
+    pub allow_reconnect: bool,
     /// When the move is given up, and the player stays.
     pub deadline: Instant,
     /// Where the outcome goes.
@@ -35,6 +37,8 @@ pub enum Moved {
     Now(String),
     /// The player had been on this server before.
     Before(String),
+    /// The player was on this server, if on one, and is asked to connect anew.
+    Reconnecting(String),
 }
 
 /// Why a player was not moved: one name, as in logs and metrics, and what it means in words.

@@ -79,8 +79,15 @@ impl Player {
         };
         let Some(arrival) = arrival else {
             let last = refused.last().map_or(&Refusal::Nowhere, |refused| &refused.refusal);
-            self.order_ended(Err(last));
-            self.refused(&refused, last, &journey.purpose)?;
+            let anew = self.for_want_of_login(&refused, &journey.purpose);
+            self.order_ended(match journey.purpose {
+                Purpose::Order { allow_reconnect: true, .. } if anew.is_some() => {
+                    let here = self.world.as_ref().map(|world| world.server.clone());
+                    Ok(Moved::Reconnecting(here.unwrap_or_default()))
+                }
+                _ => Err(last),
+            });
+            self.refused(last, anew, &journey.purpose)?;
             return self.next_move();
         };
         let (there, here) = (arrival.server.clone(), arrival.title.clone());
@@ -96,14 +103,31 @@ impl Player {
         self.next_move()
     }
 
+    /// What of that which refused the player can be had by a new login, if they are to be asked
+    /// for one.
+    fn for_want_of_login<'a>(
+        &self,
+        refused: &'a [Refused],
+        purpose: &Purpose,
+    ) -> Option<&'a Refused> {
+        let once_more = match purpose {
+            // Who has logged in anew for a server is not asked to do that again, nor is who did
+            // not ask to go anywhere and can stay, unless the operator says so.
+            Purpose::Join { returning } => returning.is_none(),
+            Purpose::Order { allow_reconnect, .. } => *allow_reconnect || self.world.is_none(),
+            Purpose::Wish { .. } | Purpose::Fallback { .. } => true,
+        };
+        refused.iter().find(|it| once_more && it.refusal.needs_reconnect())
+    }
+
     fn refused(
         &mut self,
-        refused: &[Refused],
         last: &Refusal,
+        anew: Option<&Refused>,
         purpose: &Purpose,
     ) -> Result<(), End> {
         let wished = match purpose {
-            Purpose::Wish { server } | Purpose::Order { server } => Some(server),
+            Purpose::Wish { server } | Purpose::Order { server, .. } => Some(server),
             Purpose::Join { .. } | Purpose::Fallback { .. } => None,
         };
         if let Some(server) = wished {
@@ -111,15 +135,7 @@ impl Player {
             let labels = [from, server, last.reason()];
             self.shared.metrics.moves_total.with_label_values(&labels).inc();
         }
-        let once_more = match purpose {
-            // Who has logged in anew for a server is not asked to do that again, nor is who did
-            // not ask to go anywhere and can stay.
-            Purpose::Join { returning } => returning.is_none(),
-            Purpose::Order { .. } => self.world.is_none(),
-            Purpose::Wish { .. } | Purpose::Fallback { .. } => true,
-        };
-        let reconnect = refused.iter().find(|r| once_more && r.refusal.needs_reconnect());
-        match (reconnect, wished) {
+        match (anew, wished) {
             (Some(Refused { server, title, refusal }), _) => {
                 Err(End::Reconnect(Reconnect::new(server, title, refusal.reason())))
             }

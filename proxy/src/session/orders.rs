@@ -51,7 +51,9 @@ impl Player {
             };
             self.tell(&format!("You are taken to {} …", first.title()))?;
             let server = first.name().to_string();
-            self.set_out(Purpose::Order { server }, order.targets.clone());
+            let allow_reconnect = order.allow_reconnect;
+            let purpose = Purpose::Order { server, allow_reconnect };
+            self.set_out(purpose, order.targets.clone());
             self.ordered = Some(order);
         }
         Ok(())

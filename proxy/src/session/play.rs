@@ -114,6 +114,8 @@ pub(super) enum Purpose {
     Order {
         /// The first target.
         server: String,
+        /// Whether the player may be asked to connect anew for it.
+        allow_reconnect: bool,
     },
     /// The backend was lost.
     Fallback {

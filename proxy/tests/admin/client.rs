@@ -114,7 +114,7 @@ impl Admin {
         let mut request = self.ask(pb::MovePlayerRequest {
             name: player.into(),
             target: target(server),
-            request_id: String::new(),
+            ..Default::default()
         });
         request.set_timeout(limit);
         self.players().move_player(request).await.map(tonic::Response::into_inner)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mesegate_backend::{Address, Credentials, Dial};
 use mesegate_proto::admin::v1 as pb;
-use mesegate_testkit::{FakeServer, FakeServerOptions, LoginRule, World};
+use mesegate_testkit::{Closed, FakeServer, FakeServerOptions, LoginRule, World};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tonic::Code;
 
@@ -210,15 +210,25 @@ async fn content_that_a_client_was_not_given() {
         assert_reason(moved, Code::FailedPrecondition, "RECONNECT_REQUIRED");
         assert_eq!(alice.closed(), None);
         assert_eq!(admin.list().await[0].server, "lobby");
-        // Who comes anew has it.
-        alice.leave().await;
-        let _alice = proxy.join("alice").await;
-        let request = pb::MovePlayerRequest {
+        // Who may be asked to come anew is, and arrives there.
+        let mut request = pb::MovePlayerRequest {
             name: "alice".into(),
             target: target("new"),
+            allow_reconnect: true,
             ..Default::default()
         };
-        admin.players().move_player(request).await.unwrap();
+        let moved = admin.players().move_player(request.clone()).await.unwrap().into_inner();
+        assert_eq!(moved.outcome(), pb::MoveOutcome::Reconnecting);
+        assert_eq!(moved.server, "lobby");
+        let closed = alice.wait_closed(SOON).await;
+        assert!(matches!(closed, Some(Closed::Denied { reconnect: true, .. })), "{closed:?}");
+        let _alice = proxy.join("alice").await;
+        assert_eq!(admin.list().await[0].server, "new");
+        // With the content nothing more is needed.
+        admin.go("alice", "lobby").await.unwrap();
+        request.request_id = "again".into();
+        let moved = admin.players().move_player(request).await.unwrap().into_inner();
+        assert_eq!(moved.outcome(), pb::MoveOutcome::Moved);
     })
     .await;
 }

@@ -42,6 +42,7 @@ async fn the_same_request_moves_once() {
             name: "alice".into(),
             target: target("arena"),
             request_id: "7".into(),
+            ..Default::default()
         };
         let ask = async || {
             net.admin.players().move_player(request.clone()).await.unwrap().into_inner().outcome()

@@ -5,56 +5,67 @@ use mesegate_proto::admin::v1::FailureReason as Reason;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::players::{NotMoved, Undelivered};
-
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
-    pub(super) reason: Reason,
-    pub(super) text: String,
+pub struct Failure {
+    /// Its name is part of the interface.
+    pub reason: Reason,
+    /// In words.
+    pub text: String,
 }
 
 impl Failure {
-    pub(super) fn new(reason: Reason, text: impl Into<String>) -> Self {
+    /// With a text for people.
+    pub fn new(reason: Reason, text: impl Into<String>) -> Self {
         Self { reason, text: text.into() }
     }
 
-    /// A field's value.
-    pub(super) fn field(field: &str, wrong: impl std::fmt::Display) -> Self {
+    /// A field's value: what is wrong with it.
+    pub fn field(field: &str, wrong: impl std::fmt::Display) -> Self {
         Self::new(Reason::InvalidField, format!("{field}: {wrong}"))
     }
 
-    pub(super) fn no_such_player(name: &str) -> Self {
+    /// Nobody of that name.
+    pub fn no_such_player(name: &str) -> Self {
         Self::new(Reason::NoSuchPlayer, format!("no player {name:?} is in the game"))
     }
 
-    pub(super) fn left(name: &str) -> Self {
+    /// A player who is there no more.
+    pub fn left(name: &str) -> Self {
         Self::new(Reason::PlayerLeft, format!("player {name:?} left"))
     }
 
-    pub(super) fn timeout() -> Self {
+    /// The deadline has passed.
+    pub fn timeout() -> Self {
         Self::new(Reason::Timeout, "it was not done before the deadline")
     }
 
-    pub(super) fn stopping() -> Self {
-        Self::new(Reason::Stopping, "the proxy stops")
+    /// The process ends.
+    pub fn stopping() -> Self {
+        Self::new(Reason::Stopping, "the process stops")
     }
 
-    pub(super) fn store(error: &mesegate_auth::AccountError) -> Self {
-        tracing::error!(%error, "the account database failed");
-        Self::new(Reason::Store, "the database failed; the log has the cause")
+    /// There is no such server.
+    pub fn no_such_server(name: &str) -> Self {
+        Self::new(Reason::NoSuchTarget, format!("there is no server {name:?}"))
     }
 
-    pub(super) fn undelivered(name: &str, why: Undelivered) -> Self {
-        match why {
-            Undelivered::Missing => Self::no_such_player(name),
-            Undelivered::Busy => {
-                Self::new(Reason::TooManyRequests, format!("too many orders wait for {name:?}"))
-            }
-        }
+    /// There is no such group.
+    pub fn no_such_group(name: &str) -> Self {
+        Self::new(Reason::NoSuchTarget, format!("there is no group {name:?}"))
     }
 
-    pub(super) fn code(&self) -> Code {
+    /// There is no such proxy.
+    pub fn no_such_proxy(name: &str) -> Self {
+        Self::new(Reason::NoSuchProxy, format!("there is no proxy {name:?}"))
+    }
+
+    /// There is no such ban.
+    pub fn no_such_ban() -> Self {
+        Self::new(Reason::NoSuchBan, "there is no such ban")
+    }
+
+    pub(crate) fn code(&self) -> Code {
         match self.reason {
             Reason::NoSuchPlayer
             | Reason::NoSuchTarget
@@ -67,9 +78,11 @@ impl Failure {
             | Reason::ReconnectRequired
             | Reason::PlayerNotReady => Code::FailedPrecondition,
             Reason::TargetFull | Reason::TooManyRequests => Code::ResourceExhausted,
-            Reason::TargetUnreachable | Reason::PlayerLeft | Reason::Stopping | Reason::Store => {
-                Code::Unavailable
-            }
+            Reason::TargetUnreachable
+            | Reason::PlayerLeft
+            | Reason::ProxyGone
+            | Reason::Stopping
+            | Reason::Store => Code::Unavailable,
             Reason::Timeout => Code::DeadlineExceeded,
             Reason::BanExists => Code::AlreadyExists,
             Reason::WatchTooSlow => Code::Aborted,
@@ -79,31 +92,9 @@ impl Failure {
         }
     }
 
-    pub(super) fn status(self) -> Status {
+    pub(crate) fn status(self) -> Status {
         let details = ErrorDetails::with_error_info(self.reason.name(), ERROR_DOMAIN, []);
         Status::with_error_details(self.code(), self.text, details)
-    }
-}
-
-impl From<NotMoved> for Failure {
-    fn from(why: NotMoved) -> Self {
-        let reason = match why.reason {
-            "full" | "crowded" => Reason::TargetFull,
-            "draining" => Reason::TargetDraining,
-            "disabled" => Reason::TargetDisabled,
-            "content_unknown" | "client_state_overflow" => Reason::ReconnectRequired,
-            "nowhere" | "unknown_server" => Reason::NoSuchTarget,
-            "not_ready" => Reason::PlayerNotReady,
-            "busy" => Reason::TooManyRequests,
-            "move_deadline" => Reason::Timeout,
-            "interrupted" => Reason::Stopping,
-            "bad_address" | "unresolved" | "unreachable" | "socket" | "closed" | "timeout"
-            | "no_member" => Reason::TargetUnreachable,
-            // The target answered: wrong_password, version_refused, denied, …; or
-            // the player may not go there.
-            _ => Reason::TargetRefused,
-        };
-        Self::new(reason, why.text)
     }
 }
 
@@ -113,7 +104,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_a_code_and_travels_by_name() {
-        for number in 1..=22 {
+        for number in 1..=23 {
             let reason = Reason::try_from(number).unwrap();
             let status = Failure::new(reason, "why").status();
             assert!(!matches!(status.code(), Code::Ok | Code::Internal), "{reason:?}");

@@ -11,8 +11,9 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tonic::metadata::MetadataMap;
 
-use super::failure::Failure;
-use super::verb::Role;
+use crate::authority::{Account, Authority, Permissions};
+use crate::failure::Failure;
+use crate::verb::{Role, Verb};
 
 /// Entries of a file.
 const MOST: usize = 1000;
@@ -41,11 +42,58 @@ pub enum TokensError {
     },
 }
 
-/// Somebody who may use the interface.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Actor {
-    pub(super) name: String,
-    pub(super) role: Role,
+/// Somebody who makes a call.
+#[derive(Clone)]
+pub(crate) struct Actor {
+    /// What audit records call them.
+    pub(crate) name: String,
+    pub(crate) rights: Rights,
+}
+
+/// What somebody may.
+#[derive(Clone)]
+pub(crate) enum Rights {
+    /// What the file says.
+    Role(Role),
+    /// What an [`Authority`] says.
+    Account(Arc<dyn Permissions>),
+}
+
+impl Actor {
+    fn with_role(name: impl Into<String>, role: Role) -> Self {
+        Self { name: name.into(), rights: Rights::Role(role) }
+    }
+
+    /// Fails if the call is not theirs to make.
+    pub(crate) async fn check(&self, verb: Verb) -> Result<(), Failure> {
+        let Self { name, rights } = self;
+        let text = match rights {
+            Rights::Role(role) if *role >= verb.role => return Ok(()),
+            Rights::Account(permissions) if permissions.allows(verb).await? => return Ok(()),
+            Rights::Role(role) => {
+                format!("{name} is {}; {} needs {}", role.as_str(), verb.method, verb.role.as_str())
+            }
+            Rights::Account(_) => {
+                format!("{name} may not {} {} of mesegate.dev", verb.verb, verb.resource())
+            }
+        };
+        Err(Failure::new(Reason::Permission, text))
+    }
+
+    /// Whether they are shown addresses.
+    pub(crate) async fn sees_addresses(&self) -> Result<bool, Failure> {
+        match &self.rights {
+            Rights::Role(role) => Ok(*role > Role::Viewer),
+            Rights::Account(permissions) => permissions.sees_addresses().await,
+        }
+    }
+}
+
+/// An entry of the file.
+#[derive(Debug, Clone)]
+struct Known {
+    name: String,
+    role: Role,
 }
 
 /// The file.
@@ -78,37 +126,36 @@ struct CertificateEntry {
 #[derive(Debug, Default)]
 struct List {
     /// By the token's SHA-256.
-    tokens: Vec<([u8; 32], Actor)>,
+    tokens: Vec<([u8; 32], Known)>,
     /// By a name in the certificate.
-    certificates: HashMap<String, Actor>,
+    certificates: HashMap<String, Known>,
 }
 
-/// Who may use the interface.
-#[derive(Debug)]
-pub(super) struct Access {
-    /// The file; without one everybody who can connect may do everything.
+/// Who may use the interface. Without a file and an authority, everybody who can connect may do
+/// everything.
+pub(crate) struct Access {
     path: Option<PathBuf>,
     list: ArcSwap<List>,
+    authority: Option<Arc<dyn Authority>>,
 }
 
 impl Access {
-    /// Everybody who can connect: for addresses that only this machine reaches.
-    pub(super) fn open() -> Self {
-        Self { path: None, list: ArcSwap::default() }
+    /// Whom the file names, and whom the authority knows.
+    pub(crate) fn new(
+        path: Option<&Path>,
+        authority: Option<Arc<dyn Authority>>,
+    ) -> Result<Self, TokensError> {
+        let list = path.map(read).transpose()?.unwrap_or_default();
+        let path = path.map(Path::to_owned);
+        Ok(Self { path, list: ArcSwap::from_pointee(list), authority })
     }
 
-    /// Whom the file names.
-    pub(super) fn from_file(path: &Path) -> Result<Self, TokensError> {
-        let list = read(path)?;
-        Ok(Self { path: Some(path.to_owned()), list: ArcSwap::from_pointee(list) })
-    }
-
-    pub(super) fn path(&self) -> Option<&Path> {
+    pub(crate) fn path(&self) -> Option<&Path> {
         self.path.as_deref()
     }
 
     /// Reads the file again. A broken one leaves everything as it was.
-    pub(super) fn reload(&self) {
+    pub(crate) fn reload(&self) {
         let Some(path) = &self.path else { return };
         match read(path) {
             Ok(list) => {
@@ -127,16 +174,16 @@ impl Access {
     }
 
     /// Who makes a call, by its token or else by a name in the connection's certificate.
-    pub(super) fn actor(
+    pub(crate) async fn actor(
         &self,
         metadata: &MetadataMap,
         certificate: &[String],
     ) -> Result<Actor, Failure> {
-        if self.path.is_none() {
-            return Ok(Actor { name: "local".into(), role: Role::Admin });
+        if self.path.is_none() && self.authority.is_none() {
+            return Ok(Actor::with_role("local", Role::Admin));
         }
         let unknown = |text: &str| Failure::new(Reason::Unauthenticated, text);
-        let list = self.list.load();
+        let list = self.list.load_full();
         if let Some(header) = metadata.get("authorization") {
             let token = header.to_str().ok().and_then(|text| {
                 let (scheme, token) = text.split_once(' ')?;
@@ -146,15 +193,22 @@ impl Access {
             let digest: [u8; 32] = Sha256::digest(token).into();
             // All are looked at, in a time that does not depend on the token.
             let mut found = None;
-            for (known, actor) in &list.tokens {
-                if bool::from(known.ct_eq(&digest)) {
-                    found = Some(actor);
+            for (other, known) in &list.tokens {
+                if bool::from(other.ct_eq(&digest)) {
+                    found = Some(known);
                 }
             }
-            return found.cloned().ok_or_else(|| unknown("the token is not known"));
+            return match (found, &self.authority) {
+                (Some(known), _) => Ok(Actor::with_role(&known.name, known.role)),
+                (None, Some(authority)) => {
+                    let Account { name, permissions } = authority.account(token).await?;
+                    Ok(Actor { name, rights: Rights::Account(permissions) })
+                }
+                (None, None) => Err(unknown("the token is not known")),
+            };
         }
         let named = certificate.iter().find_map(|name| list.certificates.get(name));
-        named.cloned().ok_or_else(|| {
+        named.map(|known| Actor::with_role(&known.name, known.role)).ok_or_else(|| {
             unknown(if certificate.is_empty() {
                 "no token was given"
             } else {
@@ -178,7 +232,7 @@ fn parse(text: &str) -> Result<List, String> {
     let mut list = List::default();
     let mut seen = HashSet::new();
     for TokenEntry { name, role, token, sha256 } in document.tokens {
-        let named = actor(name, role)?;
+        let named = known(name, role)?;
         let name = &named.name;
         let digest: [u8; 32] = match (token, sha256) {
             (Some(token), None) if token.len() < SHORTEST || token.trim() != token => {
@@ -197,7 +251,7 @@ fn parse(text: &str) -> Result<List, String> {
         list.tokens.push((digest, named));
     }
     for CertificateEntry { name, role, san } in document.certificates {
-        let named = actor(name, role)?;
+        let named = known(name, role)?;
         if list.certificates.contains_key(&san) {
             return Err(format!("two certificates have the name {san:?}"));
         }
@@ -206,10 +260,10 @@ fn parse(text: &str) -> Result<List, String> {
     Ok(list)
 }
 
-fn actor(name: String, role: Role) -> Result<Actor, String> {
+fn known(name: String, role: Role) -> Result<Known, String> {
     let good = |c: char| c.is_ascii_graphic();
     if (1..=64).contains(&name.len()) && name.chars().all(good) {
-        return Ok(Actor { name, role });
+        return Ok(Known { name, role });
     }
     Err(format!("the name {name:?} must have 1 to 64 visible ASCII characters"))
 }
@@ -238,7 +292,8 @@ mod tests {
         - { name: bot, role: moderator, san: bot.example.org }\n";
 
     fn access(text: &str) -> Access {
-        Access { path: Some("x".into()), list: ArcSwap::from_pointee(parse(text).unwrap()) }
+        let list = ArcSwap::from_pointee(parse(text).unwrap());
+        Access { path: Some("x".into()), list, authority: None }
     }
 
     fn bearer(value: &str) -> MetadataMap {
@@ -247,19 +302,24 @@ mod tests {
         metadata
     }
 
-    #[test]
-    fn tokens_and_certificates_have_their_roles() {
+    #[tokio::test]
+    async fn tokens_and_certificates_have_their_roles() {
         let access = access(FILE);
-        let who = |metadata: &MetadataMap, san: &[&str]| {
+        let who = async |metadata: &MetadataMap, san: &[&str]| {
             let names: Vec<String> = san.iter().map(|s| (*s).to_owned()).collect();
-            access.actor(metadata, &names).map(|a| (a.name, a.role))
+            access.actor(metadata, &names).await.map(|it| match it.rights {
+                Rights::Role(role) => (it.name, role),
+                Rights::Account(_) => panic!(),
+            })
         };
+        let found = |name: &str, role| Ok((name.to_owned(), role));
         let none = MetadataMap::new();
-        assert_eq!(who(&bearer("Bearer 0123456789abcdef"), &[]), Ok(("ops".into(), Role::Admin)));
+        let ops = bearer("Bearer 0123456789abcdef");
+        assert_eq!(who(&ops, &[]).await, found("ops", Role::Admin));
         // The hash is that of "test".
-        assert_eq!(who(&bearer("bearer test"), &[]), Ok(("board".into(), Role::Viewer)));
+        assert_eq!(who(&bearer("bearer test"), &[]).await, found("board", Role::Viewer));
         let names = ["other", "bot.example.org"];
-        assert_eq!(who(&none, &names), Ok(("bot".into(), Role::Moderator)));
+        assert_eq!(who(&none, &names).await, found("bot", Role::Moderator));
         for (metadata, names) in [
             (none.clone(), &[][..]),
             (none, &["other"][..]),
@@ -269,7 +329,7 @@ mod tests {
             // A wrong token is not made good by a certificate.
             (bearer("Bearer wrong"), &["bot.example.org"]),
         ] {
-            assert_eq!(who(&metadata, names).unwrap_err().reason, Reason::Unauthenticated);
+            assert_eq!(who(&metadata, names).await.unwrap_err().reason, Reason::Unauthenticated);
         }
     }
 

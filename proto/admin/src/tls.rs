@@ -10,7 +10,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::{Error, RootCertStore, ServerConfig, crypto};
 
-use super::options::CertificateFiles;
+use crate::options::CertificateFiles;
 
 /// Why keys and certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ pub enum TlsError {
 
 /// The settings in force, and where they come from.
 #[derive(Debug)]
-pub(super) struct Tls {
+pub struct Tls {
     chain: PathBuf,
     key: PathBuf,
     client_ca: Option<PathBuf>,
@@ -42,7 +42,10 @@ pub(super) struct Tls {
 
 impl Tls {
     /// Reads the files.
-    pub(super) fn load(files: CertificateFiles<'_>) -> Result<Self, TlsError> {
+    ///
+    /// # Errors
+    /// When a file cannot be read or used.
+    pub fn load(files: CertificateFiles<'_>) -> Result<Self, TlsError> {
         let config = config(files)?;
         Ok(Self {
             chain: files.chain.to_owned(),
@@ -52,14 +55,15 @@ impl Tls {
         })
     }
 
-    pub(super) fn paths(&self) -> Vec<PathBuf> {
+    /// The files.
+    pub fn paths(&self) -> Vec<PathBuf> {
         let own = [self.chain.clone(), self.key.clone()];
         own.into_iter().chain(self.client_ca.clone()).collect()
     }
 
     /// Reads the files again; connections from now on see them. Broken ones leave everything as it
     /// was: a key may have been written before its certificate.
-    pub(super) fn reload(&self) {
+    pub fn reload(&self) {
         let files = CertificateFiles {
             chain: &self.chain,
             key: &self.key,
@@ -68,7 +72,7 @@ impl Tls {
         match config(files) {
             Ok(config) => {
                 self.config.store(Arc::new(config));
-                tracing::info!("the admin interface's certificate was read again");
+                tracing::info!(file = %self.chain.display(), "a certificate was read again");
             }
             Err(error) => {
                 tracing::error!(
@@ -79,7 +83,7 @@ impl Tls {
     }
 
     /// What accepts the next connection.
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
+    pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.config.load_full())
     }
 }
@@ -118,7 +122,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 /// The DNS names and URIs that a client's verified certificate is for (RFC 5280, 4.2.1.6).
-pub(super) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
+pub(crate) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
     let Ok(entity) = webpki::EndEntityCert::try_from(certificate) else { return Vec::new() };
     entity.valid_dns_names().chain(entity.valid_uri_names()).map(str::to_owned).collect()
 }

@@ -1,24 +1,23 @@
 //! `PlayerService`.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::player_service_server::PlayerService;
-use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
 
-use super::call::Call;
-use super::failure::Failure;
-use super::select::Selection;
-use super::verb::{Role, Verb};
-use super::{Api, moves, page, watch};
-use crate::players::{Kick, Order, Presence, Whereabouts};
+use crate::call::Call;
+use crate::failure::Failure;
+use crate::network::Kick;
+use crate::select::Selection;
+use crate::serve::Api;
+use crate::verb::Verb;
+use crate::{moves, page, watch};
 
 /// Bytes of a text that players read.
 const TEXT: usize = 500;
 
-pub(super) struct Service(pub(super) Arc<Api>);
+pub(crate) struct Service(pub(crate) Arc<Api>);
 
 #[tonic::async_trait]
 impl PlayerService for Service {
@@ -34,9 +33,10 @@ impl PlayerService for Service {
         request: Request<pb::GetPlayerRequest>,
     ) -> Result<Response<pb::GetPlayerResponse>, Status> {
         let get = async |api: Arc<Api>, call: Call, message: pb::GetPlayerRequest| {
-            let player = api.shared.players.get(&message.name);
+            let player = api.network.player(&message.name);
             let player = player.ok_or_else(|| Failure::no_such_player(&message.name))?;
-            Ok(pb::GetPlayerResponse { player: Some(api.player(&player, call.actor.role)) })
+            let player = shown(player, call.actor.sees_addresses().await?);
+            Ok(pb::GetPlayerResponse { player: Some(player) })
         };
         self.0.look(Verb::GET_PLAYER, request, get).await
     }
@@ -48,7 +48,7 @@ impl PlayerService for Service {
         request: Request<pb::WatchPlayersRequest>,
     ) -> Result<Response<Self::WatchPlayersStream>, Status> {
         let begin = async |api: Arc<Api>, call: Call, message: pb::WatchPlayersRequest| {
-            watch::players(api, call, Selection::new(message.selector)?)
+            watch::players(api, call, Selection::new(message.selector)?).await
         };
         self.0.look(Verb::WATCH_PLAYERS, request, begin).await
     }
@@ -84,29 +84,14 @@ impl PlayerService for Service {
     }
 }
 
-impl Api {
-    /// A player as callers of that role see them.
-    pub(super) fn player(&self, player: &Presence, role: Role) -> pb::Player {
-        let state = match player.whereabouts {
-            Whereabouts::Joining => pb::PlayerState::Joining,
-            Whereabouts::On(_) => pb::PlayerState::Playing,
-            Whereabouts::Between => pb::PlayerState::Between,
-        };
-        let address = match role {
-            Role::Viewer => String::new(),
-            Role::Moderator | Role::Admin => player.address.to_string(),
-        };
-        pb::Player {
-            name: player.name.clone(),
-            server: player.whereabouts.server().unwrap_or_default().to_owned(),
-            state: state.into(),
-            proxy: self.about.name.clone(),
-            protocol: player.protocol.into(),
-            joined: Some(player.joined.into()),
-            since: Some(player.since.into()),
-            address,
-        }
-    }
+/// A player as somebody sees them who may see addresses, or may not.
+pub(crate) fn shown(player: pb::Player, addresses: bool) -> pb::Player {
+    if addresses { player } else { pb::Player { address: String::new(), ..player } }
+}
+
+/// The server that a player is on.
+pub(crate) fn server_of(player: &pb::Player) -> Option<&str> {
+    Some(player.server.as_str()).filter(|server| !server.is_empty())
 }
 
 async fn list(
@@ -116,12 +101,11 @@ async fn list(
 ) -> Result<pb::ListPlayersResponse, Failure> {
     let selection = Selection::new(message.selector)?;
     let after = page::after(&message.page_token)?;
-    let size = page::size(message.page_size);
-    let page = api.shared.players.page(after.as_deref(), size, |p| selection.means(p));
+    let addresses = call.actor.sees_addresses().await?;
+    let page = api.network.players(after.as_deref(), page::size(message.page_size), &selection);
     let next = page.players.last().filter(|_| page.more).map(|last| page::token(&last.name));
-    let players = page.players.iter().map(|player| api.player(player, call.actor.role));
     Ok(pb::ListPlayersResponse {
-        players: players.collect(),
+        players: page.players.into_iter().map(|player| shown(player, addresses)).collect(),
         next_page_token: next.unwrap_or_default(),
         total: page.total as u32,
     })
@@ -136,38 +120,24 @@ async fn kick(
         "" => "An operator has ended your visit.",
         reason => readable("reason", reason)?,
     };
-    let (done, taken) = oneshot::channel();
-    let text = text.to_owned();
-    let kick = Kick { source: "operator", text, reconnect: message.reconnect, done };
-    let name = &message.name;
-    api.shared.players.order(name, Order::Kick(kick)).map_err(|e| Failure::undelivered(name, e))?;
-    let patience = call.deadline.saturating_duration_since(Instant::now());
-    match tokio::time::timeout(patience, taken).await {
-        Ok(Ok(())) => Ok(pb::KickPlayerResponse {}),
-        Ok(Err(_)) => Err(Failure::left(name)),
-        Err(_) => Err(Failure::timeout()),
-    }
+    let kick = Kick { text: text.to_owned(), reconnect: message.reconnect, ban: false };
+    api.network.kick(&message.name, kick, call.deadline).await?;
+    Ok(pb::KickPlayerResponse {})
 }
 
 async fn send(
     api: Arc<Api>,
-    _call: Call,
+    call: Call,
     message: pb::SendMessageRequest,
 ) -> Result<pb::SendMessageResponse, Failure> {
     let selection = Selection::deliberate(message.selector, message.all)?;
     let text = readable("text", &message.text)?;
-    let on_server = |p: &Presence| p.whereabouts.server().is_some() && selection.means(p);
-    let mut players = 0;
-    for player in api.shared.players.select(on_server) {
-        // Who has left meanwhile, or is busy, does not read it.
-        players +=
-            u32::from(api.shared.players.order(&player.name, Order::Tell(text.into())).is_ok());
-    }
+    let players = api.network.tell(&selection, text, call.deadline).await?;
     Ok(pb::SendMessageResponse { players })
 }
 
 /// Checks a text that players read.
-pub(super) fn readable<'a>(field: &str, text: &'a str) -> Result<&'a str, Failure> {
+pub(crate) fn readable<'a>(field: &str, text: &'a str) -> Result<&'a str, Failure> {
     if text.is_empty() || text.len() > TEXT {
         return Err(Failure::field(field, format!("must have 1 to {TEXT} bytes")));
     }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::access::Access;
-use super::tls::Tls;
+use crate::access::Access;
+use crate::tls::Tls;
 
 /// How often the files are looked at. Polling works on every mount, as in Kubernetes, where a
 /// Secret is renewed by swapping a symbolic link.
@@ -15,7 +15,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const LARGEST: u64 = 4 * 1024 * 1024;
 
 /// Looks at the files for ever and has them read again when they have changed.
-pub(super) async fn follow(access: Arc<Access>, tls: Option<Arc<Tls>>) {
+pub(crate) async fn follow(access: &Access, tls: Option<Arc<Tls>>) {
     let tokens: Vec<PathBuf> = access.path().map(Path::to_owned).into_iter().collect();
     let certificates = tls.as_ref().map(|tls| tls.paths()).unwrap_or_default();
     if tokens.is_empty() && certificates.is_empty() {

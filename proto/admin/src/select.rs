@@ -4,17 +4,16 @@ use std::collections::HashSet;
 
 use mesegate_proto::admin::v1 as pb;
 
-use super::failure::Failure;
-use crate::players::Presence;
+use crate::failure::Failure;
 
 const MAX_SERVERS: usize = 256;
 const MAX_NAMES: usize = 1000;
 /// Longer than any name.
 const MAX_PREFIX: usize = 64;
 
-/// A checked selector.
+/// Which players are meant: a checked selector.
 #[derive(Debug, Default)]
-pub(super) struct Selection {
+pub struct Selection {
     servers: HashSet<String>,
     names: HashSet<String>,
     prefix: String,
@@ -22,7 +21,10 @@ pub(super) struct Selection {
 
 impl Selection {
     /// Checks a selector; with none, everybody is meant.
-    pub(super) fn new(selector: Option<pb::PlayerSelector>) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// When it names too much.
+    pub fn new(selector: Option<pb::PlayerSelector>) -> Result<Self, Failure> {
         let pb::PlayerSelector { servers, names, name_prefix } = selector.unwrap_or_default();
         if servers.len() > MAX_SERVERS {
             return Err(Failure::field("selector.servers", format!("at most {MAX_SERVERS}")));
@@ -42,7 +44,7 @@ impl Selection {
     }
 
     /// As [`Selection::new`]; everybody must be meant expressly.
-    pub(super) fn deliberate(
+    pub(crate) fn deliberate(
         selector: Option<pb::PlayerSelector>,
         all: bool,
     ) -> Result<Self, Failure> {
@@ -57,37 +59,31 @@ impl Selection {
         Ok(selection)
     }
 
-    /// Whether a player is meant.
-    pub(super) fn means(&self, player: &Presence) -> bool {
-        let on = || player.whereabouts.server().is_some_and(|s| self.servers.contains(s));
+    /// It as a selector again.
+    pub fn selector(&self) -> pb::PlayerSelector {
+        pb::PlayerSelector {
+            servers: self.servers.iter().cloned().collect(),
+            names: self.names.iter().cloned().collect(),
+            name_prefix: self.prefix.clone(),
+        }
+    }
+
+    /// Whether a player is meant, by name and the server they are on.
+    pub fn means(&self, name: &str, server: Option<&str>) -> bool {
+        let on = || server.is_some_and(|server| self.servers.contains(server));
         let begins = || {
-            let head = player.name.as_bytes().get(..self.prefix.len());
+            let head = name.as_bytes().get(..self.prefix.len());
             head.is_some_and(|head| head.eq_ignore_ascii_case(self.prefix.as_bytes()))
         };
         (self.servers.is_empty() || on())
-            && (self.names.is_empty() || self.names.contains(&player.name))
+            && (self.names.is_empty() || self.names.contains(name))
             && begins()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-    use std::time::SystemTime;
-
     use super::*;
-    use crate::players::Whereabouts;
-
-    fn player(name: &str, server: &str) -> Presence {
-        Presence {
-            name: name.into(),
-            address: Ipv4Addr::LOCALHOST.into(),
-            protocol: 52,
-            joined: SystemTime::now(),
-            whereabouts: Whereabouts::On(server.into()),
-            since: SystemTime::now(),
-        }
-    }
 
     #[test]
     fn all_that_is_given_must_hold() {
@@ -100,12 +96,11 @@ mod tests {
             }))
             .unwrap()
         };
-        let alice = player("Alice", "lobby");
-        assert!(Selection::default().means(&alice));
-        assert!(selector(&["lobby", "x"], &["Alice"], "aL").means(&alice));
-        assert!(!selector(&["arena"], &["Alice"], "").means(&alice));
-        assert!(!selector(&["lobby"], &["alice"], "").means(&alice));
-        assert!(!selector(&[], &[], "alicex").means(&alice));
+        assert!(Selection::default().means("Alice", Some("lobby")));
+        assert!(selector(&["lobby", "x"], &["Alice"], "aL").means("Alice", Some("lobby")));
+        assert!(!selector(&["arena"], &["Alice"], "").means("Alice", Some("lobby")));
+        assert!(!selector(&["lobby"], &["alice"], "").means("Alice", Some("lobby")));
+        assert!(!selector(&[], &[], "alicex").means("Alice", Some("lobby")));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use mesegate_proto::admin::v1::FailureReason as Reason;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
-use super::failure::Failure;
+use crate::failure::Failure;
 
 /// How long an id is remembered.
 const AGE: Duration = Duration::from_mins(10);
@@ -21,19 +21,19 @@ const MOST: usize = 16_384;
 const ID: usize = 64;
 
 /// What came of a call: the encoded answer, or why it failed.
-pub(super) type Outcome = Result<Bytes, Failure>;
+pub(crate) type Outcome = Result<Bytes, Failure>;
 
 /// Which call: who, what, and under which id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Key {
-    pub(super) actor: String,
-    pub(super) method: &'static str,
-    pub(super) id: String,
+pub(crate) struct Key {
+    pub(crate) actor: String,
+    pub(crate) method: &'static str,
+    pub(crate) id: String,
 }
 
 /// Calls that were made under an id.
 #[derive(Debug, Default)]
-pub(super) struct Repeats {
+pub(crate) struct Repeats {
     known: Mutex<HashMap<Key, Entry>>,
 }
 
@@ -46,7 +46,7 @@ struct Entry {
 
 /// Whether a call is new.
 #[derive(Debug)]
-pub(super) enum Turn {
+pub(crate) enum Turn {
     /// It is, and its outcome is to be left here.
     First(watch::Sender<Option<Outcome>>),
     /// It was made before; its outcome comes from here.
@@ -58,7 +58,7 @@ impl Repeats {
     ///
     /// # Errors
     /// When the id is too long, was used for another request, or too many are remembered.
-    pub(super) fn begin(&self, key: Key, request: &[u8]) -> Result<Turn, Failure> {
+    pub(crate) fn begin(&self, key: Key, request: &[u8]) -> Result<Turn, Failure> {
         if key.id.len() > ID {
             return Err(Failure::field("request_id", format!("at most {ID} bytes")));
         }

@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::failure::Failure;
+use crate::failure::Failure;
 
 /// The number of entries that a page has.
-pub(super) fn size(asked: u32) -> usize {
+pub(crate) fn size(asked: u32) -> usize {
     match asked {
         0 => 100,
         some => some.min(1000) as usize,
@@ -14,12 +14,12 @@ pub(super) fn size(asked: u32) -> usize {
 }
 
 /// The token of the page after `last`.
-pub(super) fn token(last: &str) -> String {
+pub(crate) fn token(last: &str) -> String {
     URL_SAFE_NO_PAD.encode(last)
 }
 
 /// The key after which a page begins.
-pub(super) fn after(token: &str) -> Result<Option<String>, Failure> {
+pub(crate) fn after(token: &str) -> Result<Option<String>, Failure> {
     if token.is_empty() {
         return Ok(None);
     }
@@ -29,7 +29,7 @@ pub(super) fn after(token: &str) -> Result<Option<String>, Failure> {
 }
 
 /// One page of what is sorted by `key`, and the token of the next.
-pub(super) fn cut<T>(
+pub(crate) fn cut<T>(
     all: Vec<T>,
     asked: u32,
     token_given: &str,

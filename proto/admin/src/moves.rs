@@ -4,20 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mesegate_proto::admin::v1 as pb;
-use mesegate_resource::Target;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::Api;
-use super::call::{Call, audit};
-use super::failure::Failure;
-use super::select::Selection;
-use super::watch::Events;
-use crate::network::{Found, Server};
-use crate::players::{Move, Moved, NotMoved, Order, Presence};
-use crate::selection::Closed;
+use crate::call::{Call, audit};
+use crate::failure::Failure;
+use crate::network::{Move, Moved};
+use crate::select::Selection;
+use crate::serve::Api;
+use crate::watch::Events;
 
 /// Players that set out in a second, if nothing is said, and at most.
 const RATE: u32 = 10;
@@ -29,65 +26,33 @@ const UNDER_WAY: usize = 64;
 /// How long one of many has.
 const EACH: Duration = Duration::from_secs(30);
 
-/// What a player's task has in addition to the deadline, which it looks at four times a second.
-const SLACK: Duration = Duration::from_millis(300);
-
 impl Api {
-    /// What a target means.
-    fn target(&self, target: Option<pb::Target>) -> Result<Target, Failure> {
-        use pb::target::Kind;
-        let network = self.shared.network.load();
-        let none = |what: &str, name: &str| {
-            let text = format!("there is no {what} {name:?}");
-            Failure::new(pb::FailureReason::NoSuchTarget, text)
-        };
-        match target.and_then(|target| target.kind) {
-            Some(Kind::Server(name)) => {
-                let server = network.server(&name);
-                Ok(server.ok_or_else(|| none("server", &name))?.target())
-            }
-            Some(Kind::Group(name)) => {
-                let group = network.group(&name).map(|group| Found::Group(group).target());
-                group.ok_or_else(|| none("group", &name))
-            }
-            None => Err(Failure::field("target", "give a server or a group")),
-        }
-    }
-
-    /// Has a player's task do it and waits for what came of it.
-    async fn carry(&self, name: &str, target: Target, deadline: Instant) -> Result<Moved, Failure> {
-        let (done, outcome) = oneshot::channel();
-        let order = Order::Move(Move { targets: vec![target], deadline, done });
-        self.shared.players.order(name, order).map_err(|e| Failure::undelivered(name, e))?;
-        let patience = deadline.saturating_duration_since(Instant::now()) + SLACK;
-        match tokio::time::timeout(patience, outcome).await {
-            Ok(Ok(result)) => result.map_err(Failure::from),
-            Ok(Err(_)) => Err(Failure::left(name)),
-            Err(_) => Err(Failure::timeout()),
-        }
+    /// A target that there is.
+    fn target(&self, target: Option<pb::Target>) -> Result<pb::Target, Failure> {
+        let given = target.filter(|target| target.kind.is_some());
+        let target = given.ok_or_else(|| Failure::field("target", "give a server or a group"))?;
+        self.network.check_target(&target)?;
+        Ok(target)
     }
 }
 
 /// `MovePlayer`.
-pub(super) async fn one(
+pub(crate) async fn one(
     api: Arc<Api>,
     call: Call,
     message: pb::MovePlayerRequest,
 ) -> Result<pb::MovePlayerResponse, Failure> {
-    let target = api.target(message.target)?;
-    let (outcome, server) = told(api.carry(&message.name, target, call.deadline).await?);
+    let order = Move {
+        target: api.target(message.target)?,
+        allow_reconnect: message.allow_reconnect,
+        dry_run: false,
+    };
+    let Moved { outcome, server } = api.network.go(&message.name, &order, call.deadline).await?;
     Ok(pb::MovePlayerResponse { outcome: outcome.into(), server })
 }
 
-fn told(moved: Moved) -> (pb::MoveOutcome, String) {
-    match moved {
-        Moved::Now(server) => (pb::MoveOutcome::Moved, server),
-        Moved::Before(server) => (pb::MoveOutcome::AlreadyThere, server),
-    }
-}
-
 /// `MovePlayers`.
-pub(super) async fn many(
+pub(crate) async fn many(
     api: Arc<Api>,
     call: Call,
     message: pb::MovePlayersRequest,
@@ -123,10 +88,10 @@ pub(super) async fn many(
 }
 
 struct Plan {
-    players: Vec<Arc<Presence>>,
-    target: Target,
+    /// Names.
+    players: Vec<String>,
+    order: Arc<Move>,
     pause: Duration,
-    dry_run: bool,
 }
 
 #[derive(Default)]
@@ -142,18 +107,22 @@ struct Tally {
 fn begin(
     api: &Api,
     message: pb::MovePlayersRequest,
-) -> Result<(Plan, tokio::sync::OwnedSemaphorePermit), Failure> {
+) -> Result<(Plan, OwnedSemaphorePermit), Failure> {
     let selection = Selection::deliberate(message.selector, message.all)?;
-    let target = api.target(message.target)?;
+    let order = Move {
+        target: api.target(message.target)?,
+        allow_reconnect: message.allow_reconnect,
+        dry_run: message.dry_run,
+    };
     let rate = match message.rate {
         0 => RATE,
         rate if rate <= MOST => rate,
         _ => return Err(Failure::field("rate", format!("at most {MOST}"))),
     };
     let place = api.long_call()?;
-    let players = api.shared.players.select(|player| selection.means(player));
-    let pause = Duration::from_secs(1) / rate;
-    Ok((Plan { players, target, pause, dry_run: message.dry_run }, place))
+    let players = api.network.players(None, usize::MAX, &selection).players;
+    let players = players.into_iter().map(|player| player.name).collect();
+    Ok((Plan { players, order: Arc::new(order), pause: Duration::from_secs(1) / rate }, place))
 }
 
 type Line = Result<pb::MovePlayersResponse, Status>;
@@ -166,9 +135,9 @@ impl Plan {
         deadline: Option<Instant>,
         sender: mpsc::Sender<Line>,
     ) -> Tally {
-        let mut tally =
-            Tally { target: self.target.to_string(), dry_run: self.dry_run, ..Tally::default() };
-        let stopped = api.shared.stopped();
+        let target = name(&self.order.target);
+        let mut tally = Tally { target, dry_run: self.order.dry_run, ..Tally::default() };
+        let stopped = api.network.stopped();
         tokio::pin!(stopped);
         let mut pace = tokio::time::interval(self.pause);
         pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -217,25 +186,16 @@ impl Plan {
     fn line(
         &self,
         api: &Arc<Api>,
-        player: &Presence,
+        player: &str,
         deadline: Option<Instant>,
     ) -> impl Future<Output = pb::MovePlayersResponse> + Send + 'static {
-        let (api, target) = (Arc::clone(api), self.target.clone());
-        let (name, dry_run) = (player.name.clone(), self.dry_run);
+        let (api, order) = (Arc::clone(api), Arc::clone(&self.order));
+        let name = player.to_owned();
         async move {
-            let result = if dry_run {
-                api.foresee(&name, &target)
-            } else {
-                let own = Instant::now() + EACH;
-                let deadline = deadline.map_or(own, |limit| limit.min(own));
-                api.carry(&name, target, deadline).await.map(told)
-            };
-            let here = || {
-                let player = api.shared.players.get(&name);
-                player.and_then(|p| p.whereabouts.server().map(str::to_owned)).unwrap_or_default()
-            };
-            match result {
-                Ok((outcome, server)) => pb::MovePlayersResponse {
+            let own = Instant::now() + EACH;
+            let deadline = deadline.map_or(own, |limit| limit.min(own));
+            match api.network.go(&name, &order, deadline).await {
+                Ok(Moved { outcome, server }) => pb::MovePlayersResponse {
                     name,
                     outcome: outcome.into(),
                     server,
@@ -243,7 +203,7 @@ impl Plan {
                 },
                 Err(failure) => pb::MovePlayersResponse {
                     outcome: pb::MoveOutcome::Failed.into(),
-                    server: here(),
+                    server: api.network.player(&name).map(|it| it.server).unwrap_or_default(),
                     reason: failure.reason.into(),
                     text: failure.text,
                     name,
@@ -253,38 +213,19 @@ impl Plan {
     }
 }
 
-impl Api {
-    /// What a move would come to, as far as the proxy knows.
-    fn foresee(&self, name: &str, target: &Target) -> Result<(pb::MoveOutcome, String), Failure> {
-        let player = self.shared.players.get(name).ok_or_else(|| Failure::left(name))?;
-        let Some(here) = player.whereabouts.server().map(str::to_owned) else {
-            let text = "the player is on no server";
-            return Err(Failure::new(pb::FailureReason::PlayerNotReady, text));
-        };
-        let network = self.shared.network.load_full();
-        if network.includes(target, &here) {
-            return Ok((pb::MoveOutcome::AlreadyThere, here));
-        }
-        let members: Vec<&Server> = match network.target(target) {
-            Some(Found::Server(server)) => vec![server],
-            Some(Found::Group(group)) => network.members(group).collect(),
-            None => Vec::new(),
-        };
-        let mut closed = Closed::NoMember;
-        for server in members {
-            match self.shared.selector.closed(server) {
-                None => return Ok((pb::MoveOutcome::WouldMove, here)),
-                Some(why) => closed = why,
-            }
-        }
-        Err(NotMoved::new(closed.reason(), closed.to_string()).into())
+/// A target for the audit record.
+fn name(target: &pb::Target) -> String {
+    match &target.kind {
+        Some(pb::target::Kind::Server(name)) => format!("server {name}"),
+        Some(pb::target::Kind::Group(name)) => format!("group {name}"),
+        None => String::new(),
     }
 }
 
 impl Tally {
     fn count(&mut self, line: &pb::MovePlayersResponse) {
         match line.outcome() {
-            pb::MoveOutcome::Moved => self.moved += 1,
+            pb::MoveOutcome::Moved | pb::MoveOutcome::Reconnecting => self.moved += 1,
             pb::MoveOutcome::AlreadyThere => self.there += 1,
             pb::MoveOutcome::Failed => self.failed += 1,
             pb::MoveOutcome::WouldMove | pb::MoveOutcome::Unspecified => {}

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use prometheus::IntGauge;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
-use super::tls::{self, Tls};
-use crate::metrics::Metrics;
+use crate::tls::{self, Tls};
 
 /// Connections at once.
 const CONNECTIONS: usize = 256;
@@ -27,9 +27,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// What is known of a connection.
 #[derive(Debug, Clone)]
-pub(super) struct Peer {
+pub struct Peer {
     /// Names in the client's certificate, if it has shown one.
-    pub(super) names: Arc<[String]>,
+    pub names: Arc<[String]>,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -37,18 +37,19 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// A connection that may begin.
-pub(super) struct Connection {
+pub struct Connection {
     stream: Box<dyn Stream>,
     peer: Peer,
-    metrics: Metrics,
+    open: IntGauge,
     _place: OwnedSemaphorePermit,
 }
 
-/// Accepts connections until the receiver is dropped.
-pub(super) fn accept(
+/// Accepts connections until the receiver is dropped, at most 256 at once; `open` counts them.
+/// Those without a TLS handshake within 10 s, where one is asked for, are dropped.
+pub fn accept(
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
-    metrics: Metrics,
+    open: IntGauge,
 ) -> ReceiverStream<io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(16);
     tokio::spawn(async move {
@@ -61,22 +62,22 @@ pub(super) fn accept(
             let (stream, address) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::warn!(%error, "an admin connection was not accepted");
+                    tracing::warn!(%error, "a connection was not accepted");
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
             };
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                tracing::warn!(most = CONNECTIONS, "too many admin connections");
+                tracing::warn!(most = CONNECTIONS, "too many connections");
                 continue;
             };
-            let (tls, sender, metrics) = (tls.clone(), sender.clone(), metrics.clone());
+            let (tls, sender, open) = (tls.clone(), sender.clone(), open.clone());
             tokio::spawn(async move {
                 match greet(stream, tls.as_deref()).await {
                     Ok((stream, names)) => {
-                        metrics.admin_connections.inc();
+                        open.inc();
                         let peer = Peer { names: names.into() };
-                        let connection = Connection { stream, peer, metrics, _place: place };
+                        let connection = Connection { stream, peer, open, _place: place };
                         // When the server is gone, so is the connection.
                         let _ = sender.send(Ok(connection)).await;
                     }
@@ -89,7 +90,7 @@ pub(super) fn accept(
 }
 
 fn refused(address: SocketAddr, error: &io::Error) {
-    tracing::debug!(%address, %error, "an admin connection was not made");
+    tracing::debug!(%address, %error, "a connection was not made");
 }
 
 async fn greet(stream: TcpStream, tls: Option<&Tls>) -> io::Result<(Box<dyn Stream>, Vec<String>)> {
@@ -104,7 +105,7 @@ async fn greet(stream: TcpStream, tls: Option<&Tls>) -> io::Result<(Box<dyn Stre
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.metrics.admin_connections.dec();
+        self.open.dec();
     }
 }
 

@@ -35,26 +35,26 @@ pub struct AdminOptions {
     #[arg(long, env = "MESEGATE_ADMIN_REFLECTION", value_name = "BOOL", default_value_t = true,
           action = clap::ArgAction::Set)]
     pub admin_reflection: bool,
-
-    /// What this proxy is called in the admin interface and by a controller [default: the machine's name]
-    #[arg(long, env = "MESEGATE_NAME", value_name = "NAME")]
-    pub name: Option<String>,
 }
 
 /// Where the server's own certificate is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct CertificateFiles<'a> {
-    pub(super) chain: &'a Path,
-    pub(super) key: &'a Path,
-    pub(super) client_ca: Option<&'a Path>,
+pub struct CertificateFiles<'a> {
+    /// Certificate chain (PEM).
+    pub chain: &'a Path,
+    /// Private key (PEM).
+    pub key: &'a Path,
+    /// Authorities (PEM) whose client certificates are believed.
+    pub client_ca: Option<&'a Path>,
 }
 
 impl AdminOptions {
-    /// The address to listen on, if any.
+    /// The address to listen on, if any. `authority` tells whether there are other credentials
+    /// than those in files.
     ///
     /// # Errors
     /// What does not go together.
-    pub(super) fn check(&self) -> Result<Option<SocketAddr>, &'static str> {
+    pub(crate) fn check(&self, authority: bool) -> Result<Option<SocketAddr>, &'static str> {
         let Some(addr) = self.admin else { return Ok(None) };
         if self.admin_tls_cert.is_some() != self.admin_tls_key.is_some() {
             return Err("--admin-tls-cert and --admin-tls-key need each other");
@@ -68,27 +68,19 @@ impl AdminOptions {
                             certificate may do");
             }
         }
-        if self.admin_tokens.is_none() && !addr.ip().is_loopback() {
+        if self.admin_tokens.is_none() && !authority && !addr.ip().is_loopback() {
             return Err("--admin with an address that others can reach needs --admin-tokens; \
                         write for example --admin 127.0.0.1:9091 to do without");
         }
         Ok(Some(addr))
     }
 
-    pub(super) fn certificate(&self) -> Option<CertificateFiles<'_>> {
+    pub(crate) fn certificate(&self) -> Option<CertificateFiles<'_>> {
         Some(CertificateFiles {
             chain: self.admin_tls_cert.as_deref()?,
             key: self.admin_tls_key.as_deref()?,
             client_ca: self.admin_tls_client_ca.as_deref(),
         })
-    }
-
-    /// What this proxy is called.
-    pub(crate) fn proxy_name(&self) -> String {
-        let machine = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-        let name = self.name.clone().or_else(machine).unwrap_or_default();
-        let name = name.trim();
-        if name.is_empty() { "proxy".to_owned() } else { name.to_owned() }
     }
 }
 
@@ -96,11 +88,17 @@ impl AdminOptions {
 mod tests {
     use clap::Parser as _;
 
-    use crate::cli::Options;
+    use super::*;
 
-    fn check(flags: &[&str]) -> Result<Option<std::net::SocketAddr>, &'static str> {
-        let all = ["mesegate-proxy", "--resources", "x"].iter().chain(flags);
-        Options::try_parse_from(all).unwrap().admin.check()
+    #[derive(clap::Parser)]
+    struct Program {
+        #[command(flatten)]
+        admin: AdminOptions,
+    }
+
+    fn check(flags: &[&str]) -> Result<Option<SocketAddr>, &'static str> {
+        let all = ["program"].iter().chain(flags);
+        Program::try_parse_from(all).unwrap().admin.check(false)
     }
 
     #[test]

@@ -10,29 +10,29 @@ use tokio::sync::OwnedSemaphorePermit;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status};
 
-use super::Api;
-use super::access::Actor;
-use super::failure::Failure;
-use super::incoming::Peer;
-use super::repeats::{Key, Turn};
-use super::verb::Verb;
+use crate::access::Actor;
+use crate::failure::Failure;
+use crate::incoming::Peer;
+use crate::repeats::{Key, Turn};
+use crate::serve::Api;
+use crate::verb::Verb;
 
 /// How long a call without a deadline may take, and one with a later deadline.
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A call that was let in.
-#[derive(Debug, Clone)]
-pub(super) struct Call {
-    pub(super) actor: Actor,
-    pub(super) verb: Verb,
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) actor: Actor,
+    pub(crate) verb: Verb,
     /// When it must be over: somewhat before the caller stops waiting, so that they read why.
-    pub(super) deadline: Instant,
+    pub(crate) deadline: Instant,
     /// Whether the caller set the deadline.
-    pub(super) limited: bool,
+    pub(crate) limited: bool,
 }
 
 /// A request that changes something.
-pub(super) trait Change: prost::Message + Send + 'static {
+pub(crate) trait Change: prost::Message + Send + 'static {
     /// Under which id, if any, it may be repeated.
     fn request_id(&self) -> &str;
 
@@ -41,31 +41,25 @@ pub(super) trait Change: prost::Message + Send + 'static {
 }
 
 impl Api {
-    fn admit<M>(&self, verb: Verb, request: &Request<M>) -> Result<Call, (String, Failure)> {
-        let peer = request.extensions().get::<Peer>();
-        let names = peer.map(|peer| &*peer.names).unwrap_or_default();
-        let actor = self
-            .access
-            .actor(request.metadata(), names)
-            .map_err(|failure| ("unknown".to_owned(), failure))?;
-        if actor.role < verb.role {
-            let text = format!(
-                "{} is {}; {} needs {}",
-                actor.name,
-                actor.role.as_str(),
-                verb.method,
-                verb.role.as_str()
-            );
-            return Err((actor.name, Failure::new(Reason::Permission, text)));
-        }
-        let given = timeout(request.metadata());
+    async fn admit(
+        &self,
+        verb: Verb,
+        metadata: MetadataMap,
+        names: Arc<[String]>,
+    ) -> Result<Call, (String, Failure)> {
+        let given = timeout(&metadata);
         let limit = given.unwrap_or(LIMIT).min(LIMIT);
         let deadline = Instant::now() + limit.saturating_sub(margin(limit));
+        let actor = self.access.actor(&metadata, &names).await;
+        let actor = actor.map_err(|failure| ("unknown".to_owned(), failure))?;
+        if let Err(failure) = actor.check(verb).await {
+            return Err((actor.name, failure));
+        }
         Ok(Call { actor, verb, deadline, limited: given.is_some() })
     }
 
     /// A call that changes nothing.
-    pub(super) async fn look<M, T, W>(
+    pub(crate) async fn look<M, T, W>(
         self: &Arc<Self>,
         verb: Verb,
         request: Request<M>,
@@ -75,15 +69,17 @@ impl Api {
         W: Future<Output = Result<T, Failure>> + Send,
     {
         let begun = Instant::now();
-        let result = match self.admit(verb, &request) {
-            Ok(call) => work(Arc::clone(self), call, request.into_inner()).await,
+        let names = names(&request);
+        let (metadata, _, message) = request.into_parts();
+        let result = match self.admit(verb, metadata, names).await {
+            Ok(call) => work(Arc::clone(self), call, message).await,
             Err((_, failure)) => Err(failure),
         };
         self.counted(verb, begun, result)
     }
 
     /// A call that changes something. It is finished and written down even if the caller leaves.
-    pub(super) async fn change<M, T, W>(
+    pub(crate) async fn change<M, T, W>(
         self: &Arc<Self>,
         verb: Verb,
         request: Request<M>,
@@ -95,10 +91,12 @@ impl Api {
         W: Future<Output = Result<T, Failure>> + Send,
     {
         let begun = Instant::now();
-        let result = match self.admit(verb, &request) {
-            Ok(call) => self.once(call, request.into_inner(), work).await,
+        let names = names(&request);
+        let (metadata, _, message) = request.into_parts();
+        let result = match self.admit(verb, metadata, names).await {
+            Ok(call) => self.once(call, message, work).await,
             Err((actor, failure)) => {
-                audit(&actor, verb, &request.get_ref().subject(), failure.reason.name());
+                audit(&actor, verb, &message.subject(), failure.reason.name());
                 Err(failure)
             }
         };
@@ -145,24 +143,20 @@ impl Api {
     }
 
     /// Counts a call that has ended, or a stream that has begun.
-    pub(super) fn counted<T>(
+    pub(crate) fn counted<T>(
         &self,
         verb: Verb,
         begun: Instant,
         result: Result<T, Failure>,
     ) -> Result<Response<T>, Status> {
-        let metrics = &self.shared.metrics;
         let result = result.map(Response::new).map_err(Failure::status);
         let code = result.as_ref().err().map_or(Code::Ok, Status::code);
-        metrics.admin_requests_total(verb, code).inc();
-        let labels = [verb.service, verb.method];
-        let taken = begun.elapsed().as_secs_f64();
-        metrics.admin_request_duration.with_label_values(&labels).observe(taken);
+        self.metrics.called(verb, code, begun.elapsed().as_secs_f64());
         result
     }
 
     /// Room for a call that goes on for long.
-    pub(super) fn long_call(&self) -> Result<OwnedSemaphorePermit, Failure> {
+    pub(crate) fn long_call(&self) -> Result<OwnedSemaphorePermit, Failure> {
         Arc::clone(&self.long_calls).try_acquire_owned().map_err(|_| {
             let text = "too many watches and moves are under way";
             Failure::new(Reason::TooManyRequests, text)
@@ -170,8 +164,13 @@ impl Api {
     }
 }
 
+/// The names in the certificate of the connection that a request came over.
+fn names<M>(request: &Request<M>) -> Arc<[String]> {
+    request.extensions().get::<Peer>().map(|peer| Arc::clone(&peer.names)).unwrap_or_default()
+}
+
 async fn answer<T: prost::Message + Default>(
-    mut outcome: tokio::sync::watch::Receiver<Option<super::repeats::Outcome>>,
+    mut outcome: tokio::sync::watch::Receiver<Option<crate::repeats::Outcome>>,
     deadline: Instant,
 ) -> Result<T, Failure> {
     // The work keeps to the deadline and says what it did until then; this is for repeated calls,
@@ -188,7 +187,7 @@ async fn answer<T: prost::Message + Default>(
 }
 
 /// One record for every call that changes something, or was to.
-pub(super) fn audit(actor: &str, verb: Verb, subject: &str, result: &str) {
+pub(crate) fn audit(actor: &str, verb: Verb, subject: &str, result: &str) {
     tracing::info!(target: "audit", actor, verb = verb.method, subject, result, "audit");
 }
 

@@ -6,17 +6,16 @@ use std::time::Duration;
 
 use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::FailureReason as Reason;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::Api;
-use super::call::Call;
-use super::failure::Failure;
-use super::select::Selection;
-use super::verb::Role;
-use crate::players::{Change, Presence};
+use crate::call::Call;
+use crate::failure::Failure;
+use crate::network::{Change, Ended};
+use crate::players::{server_of, shown};
+use crate::select::Selection;
+use crate::serve::Api;
 
 /// Messages that wait for the connection.
 const AHEAD: usize = 64;
@@ -27,7 +26,7 @@ const PACE: Duration = Duration::from_millis(250);
 /// How often servers are compared with what was told, whoever has changed them.
 const LOOK: Duration = Duration::from_secs(1);
 
-pub(super) type Events<T> = ReceiverStream<Result<T, Status>>;
+pub(crate) type Events<T> = ReceiverStream<Result<T, Status>>;
 
 /// Why a watch ended.
 enum End {
@@ -54,33 +53,34 @@ fn run<T: Send + 'static, W: Future<Output = End> + Send>(
 ) -> Events<T> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
-        api.shared.metrics.admin_watches.inc();
+        api.metrics.watches.inc();
         let last = sender.clone();
         let end = tokio::select! {
             end = watch(Arc::clone(&api), Out { sender }) => end,
             () = last.closed() => End::Left,
-            () = api.shared.stopped() => End::Failed(Failure::stopping()),
+            () = api.network.stopped() => End::Failed(Failure::stopping()),
         };
         if let End::Failed(failure) = end {
             // Behind what is queued already; a caller who reads nothing is not waited for long.
             let goodbye = last.send(Err(failure.status()));
             let _ = tokio::time::timeout(Duration::from_secs(5), goodbye).await;
         }
-        api.shared.metrics.admin_watches.dec();
+        api.metrics.watches.dec();
         drop(place);
     });
     ReceiverStream::new(receiver)
 }
 
 /// Players as they come, change and go.
-pub(super) fn players(
+pub(crate) async fn players(
     api: Arc<Api>,
     call: Call,
     selection: Selection,
 ) -> Result<Events<pb::WatchPlayersResponse>, Failure> {
+    let addresses = call.actor.sees_addresses().await?;
     let place = api.long_call()?;
     Ok(run(api, place, move |api, out| async move {
-        match follow_players(&api, call.actor.role, &selection, &out).await {
+        match follow_players(&api, addresses, &selection, &out).await {
             Ok(never) => match never {},
             Err(end) => end,
         }
@@ -89,54 +89,50 @@ pub(super) fn players(
 
 async fn follow_players(
     api: &Api,
-    role: Role,
+    addresses: bool,
     selection: &Selection,
     out: &Out<pb::WatchPlayersResponse>,
 ) -> Result<std::convert::Infallible, End> {
     use pb::watch_players_response::Event;
     let event = |event| pb::WatchPlayersResponse { event: Some(event) };
-    let present = |player: &Presence| event(Event::Present(api.player(player, role)));
-    let (now, mut changes) = api.shared.players.follow();
+    let present = |player: pb::Player| event(Event::Present(shown(player, addresses)));
+    let wanted = |player: &pb::Player| selection.means(&player.name, server_of(player));
+    let (now, mut changes) = api.network.follow();
     let mut told = HashSet::new();
-    for player in now.iter().filter(|player| selection.means(player)) {
+    for player in now.into_iter().filter(wanted) {
         told.insert(player.name.clone());
         out.send(present(player)).await?;
     }
-    drop(now);
     out.send(event(Event::Synced(pb::Synced {}))).await?;
     loop {
-        match changes.recv().await {
-            Ok(Change::Present(player)) if selection.means(&player) => {
+        match changes.next().await {
+            Ok(Change::Present(player)) if wanted(&player) => {
                 told.insert(player.name.clone());
-                out.send(present(&player)).await?;
+                out.send(present(player)).await?;
             }
-            Ok(Change::Present(player)) => {
-                if told.remove(&player.name) {
-                    out.send(event(Event::Gone(player.name.clone()))).await?;
-                }
-            }
-            Ok(Change::Gone(name)) => {
+            Ok(Change::Present(pb::Player { name, .. }) | Change::Gone(name)) => {
                 if told.remove(&name) {
                     out.send(event(Event::Gone(name))).await?;
                 }
             }
-            Err(RecvError::Lagged(missed)) => {
+            Err(Ended::Behind(missed)) => {
                 let text = format!("{missed} changes were missed; watch again");
                 return Err(End::Failed(Failure::new(Reason::WatchTooSlow, text)));
             }
-            Err(RecvError::Closed) => return Err(End::Failed(Failure::stopping())),
+            Err(Ended::Stopping) => return Err(End::Failed(Failure::stopping())),
         }
     }
 }
 
 /// Servers as they come, change and go.
-pub(super) fn servers(
+pub(crate) async fn servers(
     api: Arc<Api>,
     call: Call,
 ) -> Result<Events<pb::WatchServersResponse>, Failure> {
+    let addresses = call.actor.sees_addresses().await?;
     let place = api.long_call()?;
     Ok(run(api, place, move |api, out| async move {
-        match follow_servers(&api, call.actor.role, &out).await {
+        match follow_servers(&api, addresses, &out).await {
             Ok(never) => match never {},
             Err(end) => end,
         }
@@ -145,19 +141,20 @@ pub(super) fn servers(
 
 async fn follow_servers(
     api: &Api,
-    role: Role,
+    addresses: bool,
     out: &Out<pb::WatchServersResponse>,
 ) -> Result<std::convert::Infallible, End> {
     use pb::watch_servers_response::Event;
     let event = |event| pb::WatchServersResponse { event: Some(event) };
-    let mut players = api.shared.players.changes();
-    let mut library = api.shared.library.changes();
-    let mut states = api.shared.selector.changes();
+    let mut changes = api.network.server_changes();
     let mut told: BTreeMap<String, pb::Server> = BTreeMap::new();
     let mut synced = false;
     loop {
-        let now: BTreeMap<String, pb::Server> =
-            api.servers(role).into_iter().map(|server| (server.name.clone(), server)).collect();
+        let now: BTreeMap<String, pb::Server> = api
+            .servers(addresses)
+            .into_iter()
+            .map(|server| (server.name.clone(), server))
+            .collect();
         for server in now.values() {
             if told.get(&server.name) != Some(server) {
                 out.send(event(Event::Present(server.clone()))).await?;
@@ -173,10 +170,7 @@ async fn follow_servers(
         }
         tokio::time::sleep(PACE).await;
         tokio::select! {
-            // Whatever was missed, all of it is looked at.
-            _ = players.recv() => players = players.resubscribe(),
-            _ = library.changed() => {}
-            _ = states.changed() => {}
+            () = changes.happened() => {}
             () = tokio::time::sleep(LOOK) => {}
         }
     }

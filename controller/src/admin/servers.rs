@@ -1,0 +1,120 @@
+//! Servers: what their objects say, and what proxies found out about them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
+
+use kube::api::{Api, Patch, PatchParams};
+use kube::core::DeserializeGuard;
+use mesegate_admin::Failure;
+use mesegate_proto::admin::v1 as pb;
+use mesegate_resource::{Kind, MinetestServer, ServerSpec, ServerState};
+use serde_json::json;
+
+use super::{MANAGER, Whole};
+use crate::fleet::{Key, Member};
+
+/// Who has set a server's state through the admin interface.
+const SET_BY: &str = "mesegate.dev/state-set-by";
+
+/// All servers by name.
+pub(super) fn all(whole: &Whole) -> Vec<pb::Server> {
+    let compiled = whole.compiled.borrow().clone();
+    let members = whole.fleet.members();
+    let players = whole.fleet.by_server();
+    let mut servers = Vec::new();
+    for guarded in whole.cluster.servers.state() {
+        let Ok(server) = &guarded.0 else { continue };
+        let Some(name) = server.metadata.name.clone() else { continue };
+        let verdict = compiled.verdicts.get(&(ServerSpec::KIND, name.clone()));
+        servers.push(pb::Server {
+            title: server.spec.display_name.clone().unwrap_or_else(|| name.clone()),
+            endpoint: verdict.and_then(|it| it.address.clone()).unwrap_or_default(),
+            state: shown(server.spec.state).into(),
+            players: players.get(&name).copied().unwrap_or_default(),
+            ..probed(&name, &members)
+        });
+    }
+    servers.sort_by(|a, b| a.name.cmp(&b.name));
+    servers
+}
+
+/// What proxies found out about a server: it is up if at least half of those that have looked say
+/// so, as in its condition.
+fn probed(name: &str, members: &BTreeMap<Key, Member>) -> pb::Server {
+    let (mut known, mut up, mut protocol) = (0_usize, 0_usize, 0);
+    let mut causes: HashMap<&str, usize> = HashMap::new();
+    for member in members.values().filter(|it| it.gone.is_none()) {
+        let Some(probe) = member.probes.get(name).filter(|it| it.known) else { continue };
+        known += 1;
+        protocol = protocol.max(probe.protocol);
+        if probe.up {
+            up += 1;
+        } else {
+            *causes.entry(&probe.reason).or_default() += 1;
+        }
+    }
+    let cause = causes.into_iter().max().map(|(cause, _)| cause);
+    let reachability = match cause {
+        _ if known == 0 => pb::Reachability::Unknown,
+        _ if up * 2 >= known => pb::Reachability::Up,
+        Some("version_refused") => pb::Reachability::VersionRefused,
+        _ => pb::Reachability::Down,
+    };
+    let problem = cause.map(|cause| format!("{} of {known} proxies: {cause}", known - up));
+    pb::Server {
+        name: name.to_owned(),
+        reachability: reachability.into(),
+        problem: problem.unwrap_or_default(),
+        protocol,
+        ..pb::Server::default()
+    }
+}
+
+/// Writes a state into a server's object.
+pub(super) async fn set_state(
+    whole: &Whole,
+    name: &str,
+    state: pb::ServerState,
+    by: &str,
+    deadline: Instant,
+) -> Result<(), Failure> {
+    let state = match state {
+        pb::ServerState::Active => ServerState::Active,
+        pb::ServerState::Drain => ServerState::Drain,
+        pb::ServerState::Disabled => ServerState::Disabled,
+        pb::ServerState::Unspecified => return Err(Failure::field("state", "must be given")),
+    };
+    let known =
+        || {
+            whole.cluster.servers.state().into_iter().filter_map(|it| {
+                it.0.as_ref().ok().map(|it| (it.metadata.name.clone(), it.spec.state))
+            })
+        };
+    if !known().any(|(it, _)| it.as_deref() == Some(name)) {
+        return Err(Failure::no_such_server(name));
+    }
+    let api: Api<DeserializeGuard<MinetestServer>> =
+        Api::namespaced(whole.client.clone(), &whole.namespace);
+    let patch = Patch::Merge(json!({
+        "metadata": { "annotations": { SET_BY: by } },
+        "spec": { "state": state },
+    }));
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+    match whole.ask(deadline, api.patch(name, &params, &patch)).await {
+        Ok(_) => {}
+        Err(error) if error.status().is_some_and(|it| it.is_not_found()) => {
+            return Err(Failure::no_such_server(name));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    whole.in_force(deadline, || known().any(|it| it == (Some(name.to_owned()), state))).await;
+    Ok(())
+}
+
+fn shown(state: ServerState) -> pb::ServerState {
+    match state {
+        ServerState::Active => pb::ServerState::Active,
+        ServerState::Drain => pb::ServerState::Drain,
+        ServerState::Disabled => pb::ServerState::Disabled,
+    }
+}
