@@ -4,8 +4,8 @@
 //! [`cluster`] watches, [`compile`] turns what is there into sets of documents and verdicts,
 //! [`stream`] gives the sets to proxies, [`fleet`] keeps what these report, [`status`] and
 //! [`writer`] bring it all back into the objects. Every replica serves; the one that holds the
-//! [`lease`] writes.
-//! [`admin`] is what operators see and order.
+//! [`lease`] writes. [`trust`] asks the cluster who somebody is. [`admin`] is what operators see
+//! and order.
 #![forbid(unsafe_code)]
 
 pub mod admin;
@@ -22,6 +22,7 @@ pub mod set;
 pub mod status;
 pub mod stream;
 pub mod sync;
+pub mod trust;
 pub mod world;
 pub mod writer;
 
