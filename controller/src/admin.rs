@@ -4,6 +4,7 @@
 //! commands to the proxy that holds them; states of servers and bans are written into objects,
 //! from which all proxies get them.
 
+mod accounts;
 mod bans;
 mod servers;
 
@@ -15,7 +16,7 @@ use futures_util::{StreamExt as _, stream};
 use kube::Client;
 use mesegate_admin::{
     self as admin, BanKey, Changes, Ended, Failure, Kick, Move, Moved, Network, NewBan, Page,
-    Selection, Signal,
+    Selection, Signal, server_of,
 };
 use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::FailureReason as Reason;
@@ -29,6 +30,7 @@ use tokio::sync::watch;
 use crate::cluster::Cluster;
 use crate::compile::Compiled;
 use crate::fleet::{Change, Fleet};
+pub use accounts::Accounts;
 
 /// Who writes, as the API server records it.
 const MANAGER: &str = "mesegate-admin";
@@ -62,7 +64,7 @@ pub struct Whole {
 #[tonic::async_trait]
 impl Network for Whole {
     fn players(&self, after: Option<&str>, limit: usize, wanted: &Selection) -> Page {
-        self.fleet.players(after, limit, |player| wanted.means(&player.name, on(player)))
+        self.fleet.players(after, limit, |player| wanted.means(&player.name, server_of(player)))
     }
 
     fn player(&self, name: &str) -> Option<pb::Player> {
@@ -264,11 +266,6 @@ impl From<AskError> for Failure {
         tracing::error!(%error, "the API server did not do what an operator asked for");
         Self::new(Reason::Store, "the API server did not do it; the log has the cause")
     }
-}
-
-/// The server that a player is on.
-fn on(player: &pb::Player) -> Option<&str> {
-    Some(player.server.as_str()).filter(|server| !server.is_empty())
 }
 
 /// An answer that does not belong to the command.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kube::Client;
-use mesegate_admin::{Admin, AdminError};
+use mesegate_admin::{Admin, AdminError, Authority};
 use mesegate_proto::control::MAX_MESSAGE;
 use mesegate_proto::control::v1::control_service_server::ControlServiceServer;
 use tokio::net::TcpListener;
@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::admin::Whole;
+use crate::admin::{Accounts, Whole};
 use crate::cli::Options;
 use crate::cluster::Cluster;
 use crate::compile::{Compiled, compile};
@@ -23,6 +23,7 @@ use crate::http::{self, Pages};
 use crate::lease;
 use crate::metrics::Metrics;
 use crate::stream::Control;
+use crate::trust::Reviews;
 use crate::writer::Writer;
 
 /// Changes within this time become one.
@@ -96,7 +97,11 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let client = Client::try_from(config).map_err(|error| RunError::Client(Box::new(error)))?;
     let listener = listen("--listen", options.listen).await?;
     let http = listen("--http", options.http).await?;
-    let admin = Admin::bind(&options.admin, None).await?;
+    let reviews = options.admin_accounts.then(|| Arc::new(Reviews::new(&client)));
+    let authority = reviews.map(|reviews| {
+        Arc::new(Accounts { reviews, namespace: namespace.clone() }) as Arc<dyn Authority>
+    });
+    let admin = Admin::bind(&options.admin, authority).await?;
     let metrics = Metrics::new()?;
     let fleet = Fleet::default();
     let synced = Arc::new(AtomicBool::new(false));

@@ -44,6 +44,11 @@ pub struct Options {
     #[command(flatten)]
     pub admin: AdminOptions,
 
+    /// Accounts of the cluster may use the admin interface, as its roles say, with tokens for the
+    /// audience mesegate
+    #[arg(long, env = "MESEGATE_ADMIN_ACCOUNTS", help_heading = "Admin interface")]
+    pub admin_accounts: bool,
+
     /// What to log: a level (error, warn, info, debug, trace) or a filter such as
     /// `info,mesegate_controller=debug`
     #[arg(long, env = "MESEGATE_LOG", default_value = "info", value_name = "FILTER")]

@@ -46,7 +46,7 @@ pub struct Member {
     /// Names in a full report that is not complete yet.
     seen: Option<HashSet<String>>,
     /// What it found out about servers, by name.
-    pub probes: BTreeMap<String, Probe>,
+    pub probes: Arc<BTreeMap<String, Probe>>,
     /// What it says about itself; its count of players is not true.
     pub proxy: Option<pb::Proxy>,
     commands: errand::Sender,
@@ -182,6 +182,13 @@ impl Fleet {
         reports
     }
 
+    /// What connected proxies found out about servers, by name.
+    pub fn probes(&self) -> Vec<Arc<BTreeMap<String, Probe>>> {
+        let state = self.lock();
+        let connected = state.members.values().filter(|it| it.gone.is_none());
+        connected.map(|it| Arc::clone(&it.probes)).collect()
+    }
+
     /// Whether all proxies that get their documents from here have what `wanted` holds for.
     pub fn all_have(&self, wanted: impl Fn(&Set) -> bool) -> bool {
         let state = self.lock();
@@ -189,9 +196,11 @@ impl Fleet {
         connected.all(|it| it.acked.as_ref().is_none_or(|set| wanted(set)))
     }
 
-    /// Has the proxy that holds a player do something. Fails with `NO_SUCH_PLAYER`, and as
-    /// [`Fleet::command`].
-    pub(crate) async fn command_holder(
+    /// Has the proxy that holds a player do something.
+    ///
+    /// # Errors
+    /// `NO_SUCH_PLAYER`, and those of [`Fleet::command`].
+    pub async fn command_holder(
         &self,
         player: &str,
         op: Op,
@@ -202,9 +211,12 @@ impl Fleet {
         self.command(&holder, op, deadline).await
     }
 
-    /// Has a proxy do something. Fails with `PROXY_GONE` if it is not connected any more by the
-    /// time that it has done it, with `TOO_MANY_REQUESTS`, with `TIMEOUT`, or as the proxy says.
-    pub(crate) async fn command(
+    /// Has a proxy do something.
+    ///
+    /// # Errors
+    /// `PROXY_GONE` if it is not connected any more by the time that it has done it,
+    /// `TOO_MANY_REQUESTS` if it has too much to do, `TIMEOUT`, and what the proxy says.
+    pub async fn command(
         &self,
         proxy: &Key,
         op: Op,
@@ -332,7 +344,7 @@ impl Seat {
     /// What it found out about servers.
     pub fn probes(&self, probes: Vec<Probe>) {
         let probes = probes.into_iter().map(|it| (it.server.clone(), it)).collect();
-        self.update(|member| member.probes = probes);
+        self.update(|member| member.probes = Arc::new(probes));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -18,6 +18,9 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) server: ServerOptions,
 
+    #[command(flatten)]
+    pub(crate) cluster: ClusterOptions,
+
     /// How results are written
     #[arg(long, short, global = true, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,
@@ -29,15 +32,10 @@ pub(crate) struct Cli {
 /// Where the admin interface is, and who asks.
 #[derive(Debug, Args)]
 pub(crate) struct ServerOptions {
-    /// The admin interface: http://HOST:PORT, or https:// where it has a certificate
-    #[arg(
-        long,
-        global = true,
-        env = "MESEGATE_SERVER",
-        default_value = "http://127.0.0.1:9091",
-        value_name = "URL"
-    )]
-    pub(crate) server: String,
+    /// The admin interface: http://HOST:PORT, or https:// where it has a certificate [default:
+    /// http://127.0.0.1:9091]
+    #[arg(long, global = true, env = "MESEGATE_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
 
     /// File with the token; without one, the token is taken from the variable MESEGATE_TOKEN
     #[arg(long, global = true, env = "MESEGATE_TOKEN_FILE", value_name = "FILE")]
@@ -63,6 +61,44 @@ pub(crate) struct ServerOptions {
     #[arg(long, global = true, default_value = "30s", value_parser = span::parse,
           value_name = "TIME")]
     pub(crate) timeout: Duration,
+}
+
+/// A controller in a cluster instead of --server. Any of the flags means it, and so does being
+/// called as kubectl's plugin.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Through a cluster")]
+pub(crate) struct ClusterOptions {
+    /// Where the cluster is [default: KUBECONFIG, or ~/.kube/config]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "server")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+
+    /// Context of the kubeconfig [default: its current one]
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "server")]
+    pub(crate) context: Option<String>,
+
+    /// Namespace of the controller [default: that of the context]
+    #[arg(long, short, global = true, value_name = "NAME", conflicts_with = "server")]
+    pub(crate) namespace: Option<String>,
+
+    /// ServiceAccount as which to ask, with a token that is made for that; without it, and without
+    /// a token, the controller has to do without
+    #[arg(long, global = true, value_name = "[NAMESPACE/]NAME", conflicts_with = "server")]
+    pub(crate) service_account: Option<String>,
+}
+
+impl Cli {
+    /// Whether the controller of a cluster is meant; `program` is what this one was called as.
+    pub(crate) fn through_cluster(&self, program: &str) -> bool {
+        let ClusterOptions { kubeconfig, context, namespace, service_account } = &self.cluster;
+        let said = kubeconfig.is_some()
+            || context.is_some()
+            || namespace.is_some()
+            || service_account.is_some();
+        let plugin = Path::new(program)
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("kubectl-"));
+        self.server.server.is_none() && (said || plugin)
+    }
 }
 
 /// How results are written.
@@ -291,8 +327,21 @@ mod tests {
         all.get_subcommands().for_each(|command| check(command, &flags));
         let line = ["mesegatectl", "--server", "http://x", "servers"];
         let cli = Cli::try_parse_from(line).unwrap();
-        assert_eq!(cli.server.server, "http://x");
+        assert_eq!(cli.server.server.as_deref(), Some("http://x"));
         assert!(matches!(cli.command, Command::Servers { name: None }));
+    }
+
+    #[test]
+    fn a_cluster_is_meant_by_its_flags_or_by_the_plugins_name() {
+        let meant = |program: &str, line: &str| {
+            let words = [program].into_iter().chain(line.split(' '));
+            Cli::try_parse_from(words).unwrap().through_cluster(program)
+        };
+        assert!(!meant("mesegatectl", "players"));
+        assert!(meant("mesegatectl", "players -n games"));
+        assert!(meant("mesegatectl", "--service-account ops players"));
+        assert!(meant("/usr/bin/kubectl-mesegate", "players"));
+        assert!(!meant("/usr/bin/kubectl-mesegate", "players --server http://x"));
     }
 
     #[test]
@@ -306,6 +355,7 @@ mod tests {
             "unban alice --id 3",
             "drain server a --cancel --disable",
             "ban alice --for soon",
+            "players --server http://x --context y",
         ] {
             let words = ["mesegatectl"].into_iter().chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

@@ -12,7 +12,7 @@ use mesegate_proto::admin::v1 as pb;
 use tonic::{Request, Response, Status};
 
 use crate::cli::{Cli, Command, Drain, Format, Selector, Watch};
-use crate::connection::{Connection, connect};
+use crate::connection::{Connection, connect, connect_through};
 use crate::error::Error;
 use crate::output::{self, Row};
 
@@ -28,9 +28,15 @@ pub(crate) struct Session {
 
 /// Does what was typed.
 pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
-    let Cli { server, output: format, command } = cli;
-    let timeout = server.timeout;
-    let session = Session { connection: connect(&server).await?, format, timeout };
+    let program = std::env::args().next().unwrap_or_default();
+    let through_cluster = cli.through_cluster(&program);
+    let Cli { server, cluster, output: format, command } = cli;
+    let connection = if through_cluster {
+        connect_through(&cluster, &server).await?
+    } else {
+        connect(&server).await?
+    };
+    let session = Session { connection, format, timeout: server.timeout };
     match command {
         Command::Players { selector } => players::list(&session, selector).await,
         Command::Move { player, to, to_group, selector, all, rate, dry_run, reconnect, repeat } => {

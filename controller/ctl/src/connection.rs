@@ -8,7 +8,8 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
 
-use crate::cli::ServerOptions;
+use crate::cli::{ClusterOptions, ServerOptions};
+use crate::cluster::Cluster;
 use crate::error::Error;
 
 /// What calls go through.
@@ -27,22 +28,21 @@ impl Interceptor for Token {
     }
 }
 
-/// Connects.
+/// Where it is if nothing is said.
+const SERVER: &str = "http://127.0.0.1:9091";
+
+/// Connects to an address.
 pub(crate) async fn connect(options: &ServerOptions) -> Result<Connection, Error> {
-    let unreachable = |error: tonic::transport::Error| {
-        let cause = std::error::Error::source(&error);
-        let text = cause.map_or_else(|| error.to_string(), innermost);
-        Error::Unreachable { url: options.server.clone(), text }
-    };
+    let server = options.server.as_deref().unwrap_or(SERVER);
+    let unreachable = |error| unreachable(server.to_owned(), &error);
     let wrong = |_| {
-        let url = &options.server;
         Error::Usage(format!(
-            "--server {url:?} is not a URL; write for example http://127.0.0.1:9091"
+            "--server {server:?} is not a URL; write for example http://127.0.0.1:9091"
         ))
     };
-    let endpoint = Endpoint::from_shared(options.server.clone()).map_err(wrong)?;
+    let endpoint = Endpoint::from_shared(server.to_owned()).map_err(wrong)?;
     let mut endpoint = endpoint.connect_timeout(options.timeout);
-    if options.server.starts_with("https://") {
+    if server.starts_with("https://") {
         endpoint = endpoint.tls_config(tls(options)?).map_err(unreachable)?;
     } else if options.cert.is_some() || options.ca.is_some() {
         return Err(Error::Usage(
@@ -51,6 +51,35 @@ pub(crate) async fn connect(options: &ServerOptions) -> Result<Connection, Error
     }
     let channel = endpoint.connect().await.map_err(unreachable)?;
     Ok(InterceptedService::new(channel, Token(token(options)?)))
+}
+
+/// Connects to the controller of a cluster. Its interface has a certificate if anything is said
+/// about one.
+pub(crate) async fn connect_through(
+    cluster: &ClusterOptions,
+    options: &ServerOptions,
+) -> Result<Connection, Error> {
+    let controller = Cluster::find(cluster).await?;
+    let encrypted = options.ca.is_some() || options.cert.is_some() || options.tls_name.is_some();
+    // The name is for the certificate and for logs: where to connect is known.
+    let url = if encrypted { "https://mesegate-controller" } else { "http://mesegate-controller" };
+    let mut endpoint = Endpoint::from_static(url).connect_timeout(options.timeout);
+    let unreachable = |error| unreachable(controller.place(), &error);
+    if encrypted {
+        endpoint = endpoint.tls_config(tls(options)?).map_err(unreachable)?;
+    }
+    let token = match (token(options)?, &cluster.service_account) {
+        (None, Some(account)) => Some(bearer(&controller.token(account).await?)?),
+        (token, _) => token,
+    };
+    let channel = controller.connect(endpoint).await.map_err(unreachable)?;
+    Ok(InterceptedService::new(channel, Token(token)))
+}
+
+fn unreachable(url: String, error: &tonic::transport::Error) -> Error {
+    let cause = std::error::Error::source(error);
+    let text = cause.map_or_else(|| error.to_string(), innermost);
+    Error::Unreachable { url, text }
 }
 
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
@@ -87,11 +116,16 @@ fn token(options: &ServerOptions) -> Result<Option<MetadataValue<Ascii>>, Error>
             Err(_) => return Ok(None),
         },
     };
-    let value = token.and_then(|token| format!("Bearer {}", token.trim()).parse().ok());
+    bearer(&token.unwrap_or_default()).map(Some)
+}
+
+fn bearer(token: &str) -> Result<MetadataValue<Ascii>, Error> {
+    let value = Some(token.trim()).filter(|token| !token.is_empty());
+    let value = value.and_then(|token| format!("Bearer {token}").parse().ok());
     let mut value: MetadataValue<Ascii> =
         value.ok_or_else(|| Error::Usage("the token is not text of one line".into()))?;
     value.set_sensitive(true);
-    Ok(Some(value))
+    Ok(value)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {

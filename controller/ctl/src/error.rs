@@ -27,6 +27,9 @@ pub(crate) enum Error {
         /// Why.
         text: String,
     },
+    /// The API server of a cluster.
+    #[error("the API server: {0}")]
+    Cluster(Box<kube::Error>),
     /// The answer was no.
     #[error("{}", Told(.0))]
     Refused(Box<Status>),
@@ -49,6 +52,12 @@ impl From<Status> for Error {
     }
 }
 
+impl From<kube::Error> for Error {
+    fn from(error: kube::Error) -> Self {
+        Self::Cluster(Box::new(error))
+    }
+}
+
 impl Error {
     /// See the program's description.
     pub(crate) fn exit_code(&self) -> u8 {
@@ -56,6 +65,11 @@ impl Error {
             Self::Partly { .. } | Self::Output(_) => 1,
             Self::Usage(_) | Self::File { .. } => 2,
             Self::Unreachable { .. } => 3,
+            Self::Cluster(error) => match &**error {
+                kube::Error::Api(status) if status.is_forbidden() || status.code == 401 => 4,
+                kube::Error::Api(_) => 1,
+                _ => 3,
+            },
             Self::Refused(status) => match status.code() {
                 Code::InvalidArgument => 2,
                 Code::DeadlineExceeded | Code::Cancelled => 3,

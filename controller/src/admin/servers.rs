@@ -1,17 +1,18 @@
 //! Servers: what their objects say, and what proxies found out about them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Instant;
 
 use kube::api::{Api, Patch, PatchParams};
 use kube::core::DeserializeGuard;
 use mesegate_admin::Failure;
 use mesegate_proto::admin::v1 as pb;
+use mesegate_proto::control::v1::Probe;
 use mesegate_resource::{Kind, MinetestServer, ServerSpec, ServerState};
 use serde_json::json;
 
 use super::{MANAGER, Whole};
-use crate::fleet::{Key, Member};
 
 /// Who has set a server's state through the admin interface.
 const SET_BY: &str = "mesegate.dev/state-set-by";
@@ -19,7 +20,7 @@ const SET_BY: &str = "mesegate.dev/state-set-by";
 /// All servers by name.
 pub(super) fn all(whole: &Whole) -> Vec<pb::Server> {
     let compiled = whole.compiled.borrow().clone();
-    let members = whole.fleet.members();
+    let probes = whole.fleet.probes();
     let players = whole.fleet.by_server();
     let mut servers = Vec::new();
     for guarded in whole.cluster.servers.state() {
@@ -31,7 +32,7 @@ pub(super) fn all(whole: &Whole) -> Vec<pb::Server> {
             endpoint: verdict.and_then(|it| it.address.clone()).unwrap_or_default(),
             state: shown(server.spec.state).into(),
             players: players.get(&name).copied().unwrap_or_default(),
-            ..probed(&name, &members)
+            ..probed(&name, &probes)
         });
     }
     servers.sort_by(|a, b| a.name.cmp(&b.name));
@@ -40,11 +41,10 @@ pub(super) fn all(whole: &Whole) -> Vec<pb::Server> {
 
 /// What proxies found out about a server: it is up if at least half of those that have looked say
 /// so, as in its condition.
-fn probed(name: &str, members: &BTreeMap<Key, Member>) -> pb::Server {
+fn probed(name: &str, probes: &[Arc<BTreeMap<String, Probe>>]) -> pb::Server {
     let (mut known, mut up, mut protocol) = (0_usize, 0_usize, 0);
     let mut causes: HashMap<&str, usize> = HashMap::new();
-    for member in members.values().filter(|it| it.gone.is_none()) {
-        let Some(probe) = member.probes.get(name).filter(|it| it.known) else { continue };
+    for probe in probes.iter().filter_map(|it| it.get(name)).filter(|it| it.known) {
         known += 1;
         protocol = protocol.max(probe.protocol);
         if probe.up {
@@ -53,7 +53,8 @@ fn probed(name: &str, members: &BTreeMap<Key, Member>) -> pb::Server {
             *causes.entry(&probe.reason).or_default() += 1;
         }
     }
-    let cause = causes.into_iter().max().map(|(cause, _)| cause);
+    let cause =
+        causes.into_iter().max_by_key(|(cause, count)| (*count, *cause)).map(|(cause, _)| cause);
     let reachability = match cause {
         _ if known == 0 => pb::Reachability::Unknown,
         _ if up * 2 >= known => pb::Reachability::Up,
@@ -84,13 +85,7 @@ pub(super) async fn set_state(
         pb::ServerState::Disabled => ServerState::Disabled,
         pb::ServerState::Unspecified => return Err(Failure::field("state", "must be given")),
     };
-    let known =
-        || {
-            whole.cluster.servers.state().into_iter().filter_map(|it| {
-                it.0.as_ref().ok().map(|it| (it.metadata.name.clone(), it.spec.state))
-            })
-        };
-    if !known().any(|(it, _)| it.as_deref() == Some(name)) {
+    if whole.state_of(name).is_none() {
         return Err(Failure::no_such_server(name));
     }
     let api: Api<DeserializeGuard<MinetestServer>> =
@@ -107,8 +102,17 @@ pub(super) async fn set_state(
         }
         Err(error) => return Err(error.into()),
     }
-    whole.in_force(deadline, || known().any(|it| it == (Some(name.to_owned()), state))).await;
+    whole.in_force(deadline, || whole.state_of(name) == Some(state)).await;
     Ok(())
+}
+
+impl Whole {
+    /// What a server's object says.
+    fn state_of(&self, server: &str) -> Option<ServerState> {
+        let servers = self.cluster.servers.state();
+        let mut servers = servers.iter().filter_map(|it| it.0.as_ref().ok());
+        servers.find(|it| it.metadata.name.as_deref() == Some(server)).map(|it| it.spec.state)
+    }
 }
 
 fn shown(state: ServerState) -> pb::ServerState {
@@ -116,5 +120,33 @@ fn shown(state: ServerState) -> pb::ServerState {
         ServerState::Active => pb::ServerState::Active,
         ServerState::Drain => pb::ServerState::Drain,
         ServerState::Disabled => pb::ServerState::Disabled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_up_if_half_of_those_who_have_looked_say_so() {
+        let look = |up: bool, reason: &str| {
+            let server = "lobby".to_owned();
+            let probe =
+                Probe { server, known: true, up, reason: reason.into(), ..Probe::default() };
+            Arc::new(BTreeMap::from([("lobby".to_owned(), probe)]))
+        };
+        let (up, silent, odd) =
+            (look(true, ""), look(false, "timeout"), look(false, "version_refused"));
+        let shown = |probes: &[&Arc<BTreeMap<String, Probe>>]| {
+            let probes: Vec<_> = probes.iter().map(|it| Arc::clone(it)).collect();
+            let server = probed("lobby", &probes);
+            (server.reachability(), server.problem)
+        };
+        use pb::Reachability::{Down, Unknown, Up, VersionRefused};
+        assert_eq!(shown(&[]), (Unknown, String::new()));
+        assert_eq!(shown(&[&up, &Arc::default()]), (Up, String::new()));
+        assert_eq!(shown(&[&up, &silent]), (Up, "1 of 2 proxies: timeout".into()));
+        assert_eq!(shown(&[&odd, &silent, &silent]), (Down, "3 of 3 proxies: timeout".into()));
+        assert_eq!(shown(&[&odd]).0, VersionRefused);
     }
 }

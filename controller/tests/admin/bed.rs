@@ -5,13 +5,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mesegate_admin::{Admin, AdminOptions};
-use mesegate_controller::admin::Whole;
+use mesegate_admin::{Admin, AdminOptions, Authority};
+use mesegate_controller::admin::{Accounts, Whole};
 use mesegate_controller::cluster::Cluster;
 use mesegate_controller::compile::{Compiled, compile};
 use mesegate_controller::fleet::Fleet;
 use mesegate_controller::metrics::Metrics;
 use mesegate_controller::stream::Control;
+use mesegate_controller::trust::Reviews;
 use mesegate_controller::world::{Object, World};
 use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::player_service_client::PlayerServiceClient;
@@ -32,6 +33,8 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Status, Streaming};
 use tonic_types::StatusExt as _;
 
+use crate::cluster::Cluster as FakeCluster;
+
 /// How long anything may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -41,7 +44,7 @@ pub struct Bed {
     control: Endpoint,
     pub admin: Channel,
     pub stop: watch::Sender<bool>,
-    _compiled: watch::Sender<Arc<Compiled>>,
+    compiled: watch::Sender<Arc<Compiled>>,
 }
 
 fn compiled() -> Arc<Compiled> {
@@ -55,15 +58,40 @@ fn compiled() -> Arc<Compiled> {
     Arc::new(compile(&World { servers, proxies: vec![proxy], ..World::default() }, 0))
 }
 
+/// Compiles what is in the cluster whenever that changes.
+async fn keep_compiled(cluster: Cluster, compiled: watch::Sender<Arc<Compiled>>) {
+    let mut revision = cluster.revision();
+    assert!(cluster.synced().await);
+    loop {
+        compiled.send_replace(Arc::new(compile(&cluster.world(), 0)));
+        if revision.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
 impl Bed {
+    /// Without a cluster, and open to everybody.
     pub async fn new() -> Self {
+        // Nobody listens there: the cluster stays unknown.
+        Self::over("http://127.0.0.1:1", false).await
+    }
+
+    /// With a cluster, whose accounts may use the interface.
+    pub async fn in_cluster() -> (Self, FakeCluster) {
+        let (cluster, url) = FakeCluster::start().await;
+        let bed = Self::over(&url, true).await;
+        until(|| bed.compiled.borrow().sets["default"].len() > 2).await;
+        (bed, cluster)
+    }
+
+    async fn over(cluster_url: &str, accounts: bool) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (sender, compiled) = watch::channel(compiled());
         let (stop, stopping) = watch::channel(false);
         let (fleet, metrics) = (Fleet::default(), Metrics::new().unwrap());
-        // Nobody listens there: the cluster stays unknown.
-        let config = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
+        let config = kube::Config::new(cluster_url.parse().unwrap());
         let client = kube::Client::try_from(config).unwrap();
         let cluster = Cluster::watch(&client, "games", &metrics);
         let control = Control {
@@ -82,7 +110,12 @@ impl Bed {
             admin_tls_client_ca: None,
             admin_reflection: false,
         };
-        let admin = Admin::bind(&options, None).await.unwrap().unwrap();
+        let authority = accounts.then(|| {
+            tokio::spawn(keep_compiled(cluster.clone(), sender.clone()));
+            let reviews = Arc::new(Reviews::new(&client));
+            Arc::new(Accounts { reviews, namespace: "games".into() }) as Arc<dyn Authority>
+        });
+        let admin = Admin::bind(&options, authority).await.unwrap().unwrap();
         let address = format!("http://{}", admin.local_addr().unwrap());
         let namespace = "games".to_owned();
         let fleet_too = fleet.clone();
@@ -90,7 +123,7 @@ impl Bed {
         tokio::spawn(admin.serve(Arc::new(whole), metrics.admin.clone()));
         let admin = Endpoint::from_shared(address).unwrap().connect().await.unwrap();
         let control = Endpoint::from_shared(url).unwrap();
-        Self { fleet, control, admin, stop, _compiled: sender }
+        Self { fleet, control, admin, stop, compiled: sender }
     }
 
     /// Two proxies, with alice at one of them and bob at the other, both on the lobby.
@@ -185,7 +218,8 @@ impl Proxy {
             match next.unwrap().unwrap().message.unwrap() {
                 In::Command(command) => return command,
                 In::Snapshot(snapshot) => self.say(Out::Ack(Ack { hash: snapshot.hash })).await,
-                _ => {}
+                In::Delta(delta) => self.say(Out::Ack(Ack { hash: delta.hash })).await,
+                In::Heartbeat(_) => {}
             }
         }
     }
@@ -207,6 +241,18 @@ impl Proxy {
                 Op::Kick(_) | Op::Drain(_) => Outcome::Done(Done {}),
             };
             self.result(command.id, result).await;
+        }
+    }
+
+    /// Acknowledges documents for a while.
+    pub async fn answer_documents(&mut self, time: Duration) {
+        let end = tokio::time::Instant::now() + time;
+        while let Ok(next) = tokio::time::timeout_at(end, self.responses.message()).await {
+            match next.unwrap().unwrap().message.unwrap() {
+                In::Snapshot(snapshot) => self.say(Out::Ack(Ack { hash: snapshot.hash })).await,
+                In::Delta(delta) => self.say(Out::Ack(Ack { hash: delta.hash })).await,
+                In::Heartbeat(_) | In::Command(_) => {}
+            }
         }
     }
 

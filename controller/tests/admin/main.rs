@@ -2,6 +2,8 @@
 //! hand. What needs an API server is tested with one.
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::panic, clippy::large_futures)]
 
+mod accounts;
 mod bed;
+mod cluster;
 mod orders;
 mod views;

@@ -1,12 +1,18 @@
 //! Orders reach the proxy that holds the player, and its answers the caller.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use mesegate_controller::fleet::Fleet;
 use mesegate_proto::admin::v1 as pb;
+use mesegate_proto::admin::v1::FailureReason;
 use mesegate_proto::control::v1::command::Op;
+use mesegate_proto::control::v1::{CommandResult, Done, DrainCommand, command_result};
 use tonic::Code;
 
 use crate::bed::{Bed, PATIENCE, reason, target, until};
+
+/// How long nothing has to come.
+const QUIET: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn moves_and_kicks_are_done_where_the_player_is() {
@@ -65,22 +71,53 @@ async fn what_cannot_be_done_has_its_reason() {
     drop(two);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_proxy_that_does_not_answer_costs_a_bounded_number_of_commands() {
-    let (bed, one, _two) = Bed::with_two().await;
-    let limit = Duration::from_secs(3);
-    let calls: Vec<_> = (0..700).map(|_| tokio::spawn(bed.go("alice", "arena", limit))).collect();
-    let (mut late, mut refused) = (0, 0);
-    for call in calls {
-        match reason(&call.await.unwrap().unwrap_err()).as_str() {
-            "TIMEOUT" => late += 1,
-            "TOO_MANY_REQUESTS" => refused += 1,
-            other => panic!("{other}"),
+    let fleet = Fleet::default();
+    let key = ("default".to_owned(), "silent".to_owned());
+    let mut seat = fleet.enter(key.clone(), "1".into());
+    let deadline = Instant::now() + PATIENCE;
+    let send = async || {
+        let drain = Op::Drain(DrainCommand { cancel: false });
+        let command = fleet.command(&key, drain, deadline);
+        // What was taken is under way; what was not is refused at once.
+        tokio::time::timeout(Duration::ZERO, command).await.map(|it| it.unwrap_err().reason)
+    };
+    let busy = Ok(FailureReason::TooManyRequests);
+    for _ in 0..256 {
+        assert!(send().await.is_err());
+    }
+    assert_eq!(send().await, busy);
+    // Those that nobody waits for any more are not sent.
+    assert!(tokio::time::timeout(QUIET, seat.next_command()).await.is_err());
+    let wait = || {
+        let (fleet, key) = (fleet.clone(), key.clone());
+        let drain = Op::Drain(DrainCommand { cancel: false });
+        tokio::spawn(async move { fleet.command(&key, drain, deadline).await })
+    };
+    let waiting: Vec<_> = (0..256).map(|_| wait()).collect();
+    for _ in &waiting {
+        seat.next_command().await;
+    }
+    let more: Vec<_> = (0..256).map(|_| wait()).collect();
+    tokio::time::sleep(QUIET).await;
+    assert_eq!(send().await, busy);
+    assert!(tokio::time::timeout(QUIET, seat.next_command()).await.is_err());
+    let result = Some(command_result::Result::Done(Done {}));
+    seat.answered(CommandResult { id: 1, result });
+    seat.next_command().await;
+    drop(seat);
+    let (mut done, mut gone) = (0, 0);
+    for call in waiting.into_iter().chain(more) {
+        match call.await.unwrap() {
+            Ok(_) => done += 1,
+            Err(failure) => {
+                assert_eq!(failure.reason, FailureReason::ProxyGone);
+                gone += 1;
+            }
         }
     }
-    // Some may be given up before the last ones come, which then take their places.
-    assert!(refused > 0 && late >= 256, "{late} {refused}");
-    drop(one);
+    assert_eq!((done, gone), (1, 511));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +141,7 @@ async fn many_are_moved_wherever_they_are() {
         told.push((line.name.clone(), line.outcome(), line.server.clone(), line.reason()));
     }
     told.sort_by(|a, b| a.0.cmp(&b.0));
-    use pb::{FailureReason, MoveOutcome};
+    use pb::MoveOutcome;
     let failed = FailureReason::TargetDraining;
     assert_eq!(
         told,

@@ -38,6 +38,7 @@ pub use network::{
     BanKey, Change, Changes, Ended, Kick, Move, Moved, Network, NewBan, Page, Signal,
 };
 pub use options::{AdminOptions, CertificateFiles};
+pub use players::server_of;
 pub use select::Selection;
 pub use serve::{Admin, AdminError};
 pub use tls::{Tls, TlsError};

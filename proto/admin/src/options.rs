@@ -69,8 +69,9 @@ impl AdminOptions {
             }
         }
         if self.admin_tokens.is_none() && !authority && !addr.ip().is_loopback() {
-            return Err("--admin with an address that others can reach needs --admin-tokens; \
-                        write for example --admin 127.0.0.1:9091 to do without");
+            return Err("--admin with an address that others can reach needs --admin-tokens (a \
+                        controller: or --admin-accounts); write for example --admin \
+                        127.0.0.1:9091 to do without");
         }
         Ok(Some(addr))
     }

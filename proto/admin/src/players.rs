@@ -90,7 +90,7 @@ pub(crate) fn shown(player: pb::Player, addresses: bool) -> pb::Player {
 }
 
 /// The server that a player is on.
-pub(crate) fn server_of(player: &pb::Player) -> Option<&str> {
+pub fn server_of(player: &pb::Player) -> Option<&str> {
     Some(player.server.as_str()).filter(|server| !server.is_empty())
 }
 
