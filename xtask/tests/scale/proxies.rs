@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use mesegate_proto::admin::v1::Player;
 use mesegate_proto::control::v1::connect_request::Message as Out;
 use mesegate_proto::control::v1::connect_response::Message as In;
 use mesegate_proto::control::v1::control_service_client::ControlServiceClient;
-use mesegate_proto::control::v1::{
-    Ack, ConnectRequest, Heartbeat, Hello, Player, PlayerReport, Resource,
-};
+use mesegate_proto::control::v1::{Ack, ConnectRequest, Heartbeat, Hello, PlayerReport, Resource};
 use mesegate_proto::control::{HEARTBEAT, Hash, MAX_MESSAGE, PROTOCOL, hash};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
