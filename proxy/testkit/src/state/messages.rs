@@ -78,6 +78,13 @@ impl State {
             // Sounds without a number come unreliably: they may overtake the others.
             sounds.sort_by_key(|text| text.starts_with("sound None"));
         }
+        if recording.version.0 == 39
+            && let Some(pushes) = visit.state.sequences.get_mut(&to_client::MEDIA_PUSH)
+        {
+            // Each comes on two channels (`server.cpp`, dynamicAddMedia), of which either may be
+            // ahead of the other.
+            pushes.sort();
+        }
         visit.state.objects = visit.objects.finish(&recording.player);
         visit.state
     }
