@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kube::Client;
-use mesegate_admin::{Admin, AdminError, Authority};
+use mesegate_admin::{Admin, AdminError, Authority, Tls, TlsError, accept, follow_certificate};
 use mesegate_proto::control::MAX_MESSAGE;
 use mesegate_proto::control::v1::control_service_server::ControlServiceServer;
 use tokio::net::TcpListener;
@@ -15,15 +15,17 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::admin::{Accounts, Whole};
+use crate::claims::Claims;
 use crate::cli::Options;
 use crate::cluster::Cluster;
 use crate::compile::{Compiled, compile};
+use crate::events::Events;
 use crate::fleet::Fleet;
 use crate::http::{self, Pages};
-use crate::lease;
+use crate::lease::{self, Leadership};
 use crate::metrics::Metrics;
 use crate::stream::Control;
-use crate::trust::Reviews;
+use crate::trust::{Gate, Reviews};
 use crate::writer::Writer;
 
 /// Changes within this time become one.
@@ -43,10 +45,13 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub enum RunError {
     /// An address that anybody could reach.
     #[error(
-        "--listen {0}: only loopback addresses are accepted: nothing proves yet who a proxy is; \
-         write for example 127.0.0.1:7443"
+        "--listen {0}: an address that others can reach needs --tls-cert and --tls-key; write for \
+         example 127.0.0.1:7443 to do without"
     )]
     Exposed(SocketAddr),
+    /// Keys and certificates.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
     /// An address.
     #[error("cannot listen on {what} {addr}: {error}")]
     Listen {
@@ -82,7 +87,7 @@ pub enum RunError {
 /// # Errors
 /// Everything that keeps it from starting; the text names the flag or address.
 pub fn run(options: Options) -> Result<(), RunError> {
-    if !options.listen.ip().is_loopback() {
+    if options.tls_cert.is_none() && !options.listen.ip().is_loopback() {
         return Err(RunError::Exposed(options.listen));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -95,19 +100,26 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let config = kube::Config::infer().await?;
     let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let client = Client::try_from(config).map_err(|error| RunError::Client(Box::new(error)))?;
+    let tls = options.certificate().map(Tls::load).transpose()?.map(Arc::new);
     let listener = listen("--listen", options.listen).await?;
     let http = listen("--http", options.http).await?;
-    let reviews = options.admin_accounts.then(|| Arc::new(Reviews::new(&client)));
-    let authority = reviews.map(|reviews| {
-        Arc::new(Accounts { reviews, namespace: namespace.clone() }) as Arc<dyn Authority>
+    let reviews = Arc::new(Reviews::new(&client));
+    let authority = options.admin_accounts.then(|| {
+        let (reviews, namespace) = (Arc::clone(&reviews), namespace.clone());
+        Arc::new(Accounts { reviews, namespace }) as Arc<dyn Authority>
     });
     let admin = Admin::bind(&options.admin, authority).await?;
     let metrics = Metrics::new()?;
     let fleet = Fleet::default();
     let synced = Arc::new(AtomicBool::new(false));
     let (stop, stopping) = watch::channel(false);
-    let pages =
-        Pages { metrics: metrics.clone(), fleet: fleet.clone(), synced: Arc::clone(&synced) };
+    let claims = Claims::default();
+    let pages = Pages {
+        metrics: metrics.clone(),
+        fleet: fleet.clone(),
+        claims: claims.clone(),
+        synced: Arc::clone(&synced),
+    };
     tokio::spawn(http::serve(http, pages));
     let cluster = Cluster::watch(&client, &namespace, &metrics);
     let (sender, compiled) = watch::channel(Arc::new(Compiled::default()));
@@ -132,29 +144,47 @@ async fn serve(options: Options) -> Result<(), RunError> {
         tokio::spawn(admin.serve(Arc::new(whole), metrics.admin.clone()));
     }
     tokio::spawn(keep_swept(fleet.clone()));
+    let (leads, led) = watch::channel(false);
+    tokio::spawn(keep_claims(holder.clone(), cluster.clone(), claims.clone(), leads));
+    let gate = match &tls {
+        Some(_) => Gate::guarded(reviews, namespace.clone()),
+        None => Gate::Open,
+    };
+    let events =
+        Events::publish(client.clone(), namespace.clone(), options.identity(), metrics.clone());
     let writer = Writer {
         client,
         namespace: namespace.clone(),
         cluster,
         compiled: compiled.clone(),
         fleet: fleet.clone(),
+        events,
         leadership: holder,
         metrics: metrics.clone(),
     };
     tokio::spawn(writer.run());
-    let control = Control { compiled, fleet, metrics, stopping: stopping.clone() };
+    if let Some(tls) = &tls {
+        tokio::spawn(follow_certificate(Arc::clone(tls)));
+    }
+    let control = Control {
+        compiled,
+        fleet,
+        claims,
+        gate,
+        replica: options.identity(),
+        leads: led,
+        metrics: metrics.clone(),
+        stopping: stopping.clone(),
+    };
     let service = ControlServiceServer::new(control).max_decoding_message_size(MAX_MESSAGE);
     let mut ending = stopping;
     let server = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(10)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .add_service(service)
-        .serve_with_incoming_shutdown(
-            tokio_stream::wrappers::TcpListenerStream::new(listener),
-            async move {
-                let _ = ending.wait_for(|it| *it).await;
-            },
-        );
+        .serve_with_incoming_shutdown(accept(listener, tls, metrics.connections), async move {
+            let _ = ending.wait_for(|it| *it).await;
+        });
     let server = tokio::spawn(server);
     tracing::info!(listen = %options.listen, namespace, "proxies can connect");
     let mut terminate = signal(SignalKind::terminate())?;
@@ -188,6 +218,28 @@ async fn keep_swept(fleet: Fleet) {
 async fn listen(what: &'static str, addr: SocketAddr) -> Result<TcpListener, RunError> {
     let listener = TcpListener::bind(addr).await;
     listener.map_err(|error| RunError::Listen { what, addr, error })
+}
+
+/// Gives names while this replica leads. Proxies hear of that after the names are ready for it.
+async fn keep_claims(
+    leadership: impl Leadership,
+    cluster: Cluster,
+    claims: Claims,
+    leads: watch::Sender<bool>,
+) {
+    let mut changes = leadership.changes();
+    loop {
+        let now = *changes.borrow_and_update();
+        // Who was connected is in the objects.
+        if now && !cluster.synced().await {
+            return;
+        }
+        claims.lead(now, cluster.connected_before());
+        leads.send_replace(now);
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Compiles whenever something has changed, and publishes what differs.

@@ -1,16 +1,17 @@
 //! Process settings.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::Parser;
-use mesegate_admin::AdminOptions;
+use mesegate_admin::{AdminOptions, CertificateFiles};
 
 /// Gives the custom resources of a namespace to Mesegate's proxies.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "mesegate-controller", version, about, max_term_width = 100)]
 pub struct Options {
-    /// Address for proxies (gRPC without encryption). Only loopback addresses are accepted for
-    /// now: nothing proves yet who a proxy is
+    /// Address for proxies (gRPC). Other addresses than those of this machine need --tls-cert and
+    /// --tls-key; proxies then have to prove who they are
     #[arg(
         long,
         env = "MESEGATE_CONTROL_LISTEN",
@@ -18,6 +19,24 @@ pub struct Options {
         value_name = "ADDR"
     )]
     pub listen: SocketAddr,
+
+    /// Certificate chain (PEM) of --listen; renewed files are picked up while running
+    #[arg(long, env = "MESEGATE_CONTROL_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key (PEM) of that certificate
+    #[arg(long, env = "MESEGATE_CONTROL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Certificates (PEM) of the authorities whose client certificates are those of proxies; they
+    /// need no token
+    #[arg(
+        long,
+        env = "MESEGATE_CONTROL_TLS_CLIENT_CA",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub tls_client_ca: Option<PathBuf>,
 
     /// Namespace of the objects [default: that of the kubeconfig or of the pod]
     #[arg(long, env = "MESEGATE_NAMESPACE", value_name = "NAME")]
@@ -69,6 +88,15 @@ pub enum LogFormat {
 }
 
 impl Options {
+    /// Where the certificate of the address for proxies is, if it has one.
+    pub fn certificate(&self) -> Option<CertificateFiles<'_>> {
+        Some(CertificateFiles {
+            chain: self.tls_cert.as_deref()?,
+            key: self.tls_key.as_deref()?,
+            client_ca: self.tls_client_ca.as_deref(),
+        })
+    }
+
     /// What this replica is called.
     pub fn identity(&self) -> String {
         self.pod.clone().unwrap_or_else(|| {

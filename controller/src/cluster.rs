@@ -9,10 +9,13 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
-use kube::runtime::reflector::{self, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Client, Resource, ResourceExt as _};
-use mesegate_resource::{Kind, MinetestBan, MinetestProxy, MinetestServer, MinetestServerGroup};
+use mesegate_resource::{
+    BanSpec, GroupSpec, Kind, MinetestBan, MinetestProxy, MinetestServer, MinetestServerGroup,
+    ProxySpec, ServerSpec,
+};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
@@ -72,6 +75,26 @@ impl Cluster {
         self.revision.clone()
     }
 
+    /// What tells an object of a kind of ours from others that have had its name.
+    pub fn uid(&self, kind: &str, name: &str, namespace: &str) -> Option<String> {
+        match kind {
+            ServerSpec::KIND => uid(&self.servers, name, namespace),
+            GroupSpec::KIND => uid(&self.groups, name, namespace),
+            ProxySpec::KIND => uid(&self.proxies, name, namespace),
+            BanSpec::KIND => uid(&self.bans, name, namespace),
+            _ => None,
+        }
+    }
+
+    /// Proxies that were connected, as the statuses say that were written last.
+    pub fn connected_before(&self) -> usize {
+        let connected = |it: &Arc<DeserializeGuard<MinetestProxy>>| {
+            let status = it.0.as_ref().ok()?.status.as_ref()?;
+            status.connected.map(|it| it as usize)
+        };
+        self.proxies.state().iter().filter_map(connected).sum()
+    }
+
     /// All of it as plain data, by name.
     pub fn world(&self) -> World {
         let mut world = World::default();
@@ -127,6 +150,13 @@ where
         }
     });
     store
+}
+
+fn uid<K>(store: &Guarded<K>, name: &str, namespace: &str) -> Option<String>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    store.get(&ObjectRef::new(name).within(namespace))?.meta().uid.clone()
 }
 
 fn objects<K, S: Kind>(

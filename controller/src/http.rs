@@ -10,6 +10,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use crate::claims::Claims;
 use crate::fleet::Fleet;
 use crate::metrics::Metrics;
 
@@ -18,6 +19,7 @@ use crate::metrics::Metrics;
 pub(crate) struct Pages {
     pub(crate) metrics: Metrics,
     pub(crate) fleet: Fleet,
+    pub(crate) claims: Claims,
     /// Whether all objects were seen once.
     pub(crate) synced: Arc<AtomicBool>,
 }
@@ -44,6 +46,7 @@ async fn readyz(State(pages): State<Pages>) -> (StatusCode, &'static str) {
 
 async fn render(State(pages): State<Pages>) -> impl IntoResponse {
     pages.metrics.streams.set(pages.fleet.connected() as i64);
+    pages.metrics.claims.set(pages.claims.len() as i64);
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (kind, pages.metrics.render())
 }

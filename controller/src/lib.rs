@@ -4,15 +4,17 @@
 //! [`cluster`] watches, [`compile`] turns what is there into sets of documents and verdicts,
 //! [`stream`] gives the sets to proxies, [`fleet`] keeps what these report, [`status`] and
 //! [`writer`] bring it all back into the objects. Every replica serves; the one that holds the
-//! [`lease`] writes. [`trust`] asks the cluster who somebody is. [`admin`] is what operators see
-//! and order.
+//! [`lease`] writes. [`trust`] asks the cluster who somebody is, [`claims`] keeps who has which
+//! name, and [`events`] tells people what happened. [`admin`] is what operators see and order.
 #![forbid(unsafe_code)]
 
 pub mod admin;
 mod app;
+pub mod claims;
 pub mod cli;
 pub mod cluster;
 pub mod compile;
+pub mod events;
 pub mod fleet;
 mod http;
 pub mod lease;

@@ -11,6 +11,10 @@ pub struct Metrics {
     pub admin: mesegate_admin::Metrics,
     /// Streams that were opened.
     pub streams_total: IntCounter,
+    /// Streams that were not let in.
+    pub refused_total: IntCounter,
+    /// Connections of proxies.
+    pub connections: IntGauge,
     /// Streams that are open.
     pub streams: IntGauge,
     /// Snapshots and deltas that were sent.
@@ -25,6 +29,12 @@ pub struct Metrics {
     pub status_errors_total: IntCounter,
     /// Errors of watches; they are tried again.
     pub watch_errors_total: IntCounter,
+    /// Events that were published.
+    pub events_total: IntCounter,
+    /// Events that were left out: there were too many, or the API server took none.
+    pub events_dropped_total: IntCounter,
+    /// Names that are held.
+    pub claims: IntGauge,
     /// 1 while this replica writes.
     pub leader: IntGauge,
 }
@@ -49,6 +59,8 @@ impl Metrics {
         Ok(Self {
             admin: mesegate_admin::Metrics::register(&registry, "mesegate_controller")?,
             streams_total: counter("streams_total", "Control streams that were opened.")?,
+            refused_total: counter("refused_total", "Control streams that were not let in.")?,
+            connections: gauge("connections", "Connections of proxies.")?,
             streams: gauge("streams", "Control streams that are open.")?,
             updates_total: counter("updates_total", "Snapshots and deltas that were sent.")?,
             nacks_total: counter("nacks_total", "Snapshots and deltas that proxies refused.")?,
@@ -56,6 +68,9 @@ impl Metrics {
             status_writes_total: counter("status_writes_total", "Statuses written.")?,
             status_errors_total: counter("status_errors_total", "Statuses not written.")?,
             watch_errors_total: counter("watch_errors_total", "Errors of watches.")?,
+            events_total: counter("events_total", "Events published.")?,
+            events_dropped_total: counter("events_dropped_total", "Events left out.")?,
+            claims: gauge("claims", "Names that players have, on the leader.")?,
             leader: gauge("leader", "1 while this replica writes.")?,
             registry: registry.clone(),
         })

@@ -5,10 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use mesegate_admin::Peer;
 use mesegate_proto::control::v1::connect_request::Message as In;
 use mesegate_proto::control::v1::connect_response::Message as Out;
 use mesegate_proto::control::v1::control_service_server::ControlService;
-use mesegate_proto::control::v1::{ConnectRequest, ConnectResponse, Heartbeat, Hello, Nack};
+use mesegate_proto::control::v1::{ConnectRequest, ConnectResponse, Heartbeat, Hello, Nack, Role};
 use mesegate_proto::control::{HEARTBEAT, PROTOCOL, SILENCE};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -16,15 +17,17 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::claims::{Claimant, Claims};
 use crate::compile::Compiled;
 use crate::fleet::{Fleet, Seat};
 use crate::metrics::Metrics;
 use crate::sync::Sync;
+use crate::trust::Gate;
 
 /// Messages that may wait for the network.
 const QUEUE: usize = 4;
 
-/// Messages that may wait for that before commands wait elsewhere.
+/// Messages that may wait for that before commands, and what claims lead to, wait elsewhere.
 const AHEAD: usize = 64;
 
 /// What streams need. Cloning shares it.
@@ -34,6 +37,14 @@ pub struct Control {
     pub compiled: watch::Receiver<Arc<Compiled>>,
     /// Who is connected.
     pub fleet: Fleet,
+    /// Who has which name.
+    pub claims: Claims,
+    /// Who is let in.
+    pub gate: Gate,
+    /// What this replica is called.
+    pub replica: String,
+    /// Whether it leads.
+    pub leads: watch::Receiver<bool>,
     /// Counters.
     pub metrics: Metrics,
     /// True from the moment the process was asked to stop.
@@ -50,11 +61,14 @@ impl ControlService for Control {
         &self,
         request: Request<Streaming<ConnectRequest>>,
     ) -> Result<Response<Responses>, Status> {
+        let names = request.extensions().get::<Peer>().map(|it| Arc::clone(&it.names));
+        let who = self.gate.admit(request.metadata(), names.as_deref().unwrap_or_default()).await;
+        let who = who.inspect_err(|_| self.metrics.refused_total.inc())?;
         let mut requests = request.into_inner();
         let (sender, responses) = mpsc::channel(QUEUE);
         let control = self.clone();
         tokio::spawn(async move {
-            let result = control.serve(&mut requests, &sender).await;
+            let result = control.serve(&who, &mut requests, &sender).await;
             if let Err(status) = result {
                 tracing::debug!(code = ?status.code(), "a stream ends: {}", status.message());
                 // A proxy that does not read does not need to know, either.
@@ -68,6 +82,7 @@ impl ControlService for Control {
 impl Control {
     async fn serve(
         mut self,
+        who: &str,
         requests: &mut Streaming<ConnectRequest>,
         sender: &mpsc::Sender<Result<ConnectResponse, Status>>,
     ) -> Result<(), Status> {
@@ -78,11 +93,15 @@ impl Control {
         };
         check(&hello)?;
         let (class, proxy) = (hello.class.clone(), hello.proxy.clone());
-        tracing::info!(proxy, class, release = hello.release, "a proxy has connected");
-        let seat = self.fleet.enter((class, proxy.clone()), hello.release);
+        tracing::info!(proxy, class, who, release = hello.release, "a proxy has connected");
+        let key = (class, proxy.clone());
+        let (claimant, letters) = self.claims.enter(key.clone());
+        let seat = self.fleet.enter(key, hello.release);
         self.metrics.streams_total.inc();
         let mut stream = Running {
             seat,
+            claimant,
+            letters,
             class: hello.class,
             sync: Sync::new(hello.resume.try_into().ok()),
             waiting: VecDeque::new(),
@@ -112,6 +131,9 @@ fn check(hello: &Hello) -> Result<(), Status> {
 
 struct Running {
     seat: Seat,
+    claimant: Claimant,
+    /// What its claims lead to.
+    letters: mpsc::Receiver<Out>,
     class: String,
     sync: Sync,
     waiting: VecDeque<ConnectResponse>,
@@ -133,6 +155,8 @@ impl Running {
         let age = Duration::from_secs(rand::random_range(30 * 60..60 * 60));
         let end = tokio::time::sleep(age);
         tokio::pin!(end);
+        let mut leads = control.leads.clone();
+        self.say_role(&control.replica, *leads.borrow_and_update());
         loop {
             let set = control.compiled.borrow_and_update().sets.get(&self.class).cloned();
             if let Some(messages) = set.and_then(|set| self.sync.next(&set)) {
@@ -158,6 +182,15 @@ impl Running {
                     let message = Some(Out::Command(command));
                     self.waiting.push_back(ConnectResponse { message });
                 }
+                changed = leads.changed() => {
+                    changed.map_err(|_| Status::unavailable("the controller stops"))?;
+                    self.say_role(&control.replica, *leads.borrow_and_update());
+                }
+                letter = self.letters.recv(), if self.waiting.len() < AHEAD => {
+                    let gone = || Status::resource_exhausted("too many answers wait");
+                    let message = Some(letter.ok_or_else(gone)?);
+                    self.waiting.push_back(ConnectResponse { message });
+                }
                 _ = heartbeat.tick() => self.beat()?,
                 () = &mut end => return Err(Status::unavailable("the stream is old")),
                 _ = control.stopping.wait_for(|it| *it) => {
@@ -165,6 +198,12 @@ impl Running {
                 }
             }
         }
+    }
+
+    /// Says whether this replica leads. Before anything that it does as a leader.
+    fn say_role(&mut self, replica: &str, leader: bool) {
+        let role = Role { replica: replica.to_owned(), leader };
+        self.waiting.push_back(ConnectResponse { message: Some(Out::Role(role)) });
     }
 
     fn beat(&mut self) -> Result<(), Status> {
@@ -205,6 +244,9 @@ impl Running {
             Some(In::Probes(report)) => self.seat.probes(report.probes),
             Some(In::Result(result)) => self.seat.answered(result),
             Some(In::Proxy(proxy)) => self.seat.proxy(proxy),
+            Some(In::Claim(request)) => self.claimant.claim(request),
+            Some(In::Release(release)) => self.claimant.release(&release),
+            Some(In::Claims(report)) => self.claimant.report(report),
             Some(In::Hello(_)) => return Err(Status::invalid_argument("a second hello")),
             // A newer proxy's.
             None => {}
@@ -213,7 +255,8 @@ impl Running {
     }
 
     fn refused(&mut self, nack: Nack) {
-        if self.sync.nack(&nack.hash, nack.resync) && !nack.resync {
+        let counts = !nack.resync && !nack.elsewhere;
+        if self.sync.nack(&nack.hash, nack.resync) && counts {
             let mut reason = nack.reason;
             reason.truncate(reason.floor_char_boundary(1000));
             tracing::warn!(class = self.class, "a proxy refuses documents: {reason}");

@@ -16,7 +16,7 @@ pub struct Sync {
     resume: Option<Hash>,
     have: Option<Arc<Set>>,
     on_its_way: Option<Arc<Set>>,
-    refused: Option<Hash>,
+    refused: Option<Arc<Set>>,
     last_sent: Option<Hash>,
 }
 
@@ -28,7 +28,9 @@ impl Sync {
 
     /// What has to be sent, if anything: `current` is in force.
     pub fn next(&mut self, current: &Arc<Set>) -> Option<Vec<ConnectResponse>> {
-        if self.on_its_way.is_some() || self.refused == Some(current.hash()) {
+        if self.on_its_way.is_some()
+            || self.refused.as_ref().is_some_and(|it| it.hash() == current.hash())
+        {
             return None;
         }
         let messages = match &self.have {
@@ -44,19 +46,17 @@ impl Sync {
         Some(messages)
     }
 
-    /// The proxy has what was on its way. False if nothing with that hash was.
+    /// The proxy has what was on its way, or what it had refused: another controller's documents
+    /// were in force then. False if it is neither.
     pub fn ack(&mut self, hash: &[u8]) -> bool {
-        match self.on_its_way.take() {
-            Some(set) if set.hash() == hash => {
-                self.have = Some(set);
-                self.refused = None;
-                true
-            }
-            other => {
-                self.on_its_way = other;
-                false
-            }
+        let is_it = |set: &mut Arc<Set>| set.hash() == hash;
+        let acked = self.on_its_way.take_if(is_it).or_else(|| self.refused.take_if(is_it));
+        if acked.is_none() {
+            return false;
         }
+        self.have = acked;
+        self.refused = None;
+        true
     }
 
     /// The proxy refused what was on its way: that is not sent again, unless what was missing is
@@ -67,7 +67,7 @@ impl Sync {
                 if resync {
                     self.have = None;
                 } else {
-                    self.refused = Some(set.hash());
+                    self.refused = Some(set);
                 }
                 true
             }
@@ -78,8 +78,8 @@ impl Sync {
         }
     }
 
-    /// The proxy says what is in force there. If that is not what it acknowledged, it gets
-    /// everything again.
+    /// The proxy says what it acknowledged last. If that is something else, it gets everything
+    /// again.
     pub fn believes(&mut self, hash: &[u8]) {
         if self.on_its_way.is_none() && self.have.as_ref().is_some_and(|it| it.hash() != hash) {
             self.have = None;
@@ -145,6 +145,9 @@ mod tests {
         assert_eq!(sync.next(&c).unwrap(), c.since(&a));
         assert!(sync.nack(&c.hash(), true));
         assert_eq!(sync.next(&c).unwrap(), c.snapshot());
+        // What was refused came in force all the same.
+        assert!(sync.nack(&c.hash(), false) && !sync.ack(&b.hash()) && sync.ack(&c.hash()));
+        assert_eq!(sync.next(&b).unwrap(), b.since(&c));
     }
 
     #[test]

@@ -10,8 +10,8 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::{Client, Error, Resource};
 use mesegate_resource::{
-    API_VERSION, BanSpec, GroupSpec, Kind, MinetestBan, MinetestProxy, MinetestServer,
-    MinetestServerGroup, ProxySpec, ServerSpec, Timestamp,
+    API_VERSION, BanSpec, BanStatus, Condition, GroupSpec, Kind, MinetestBan, MinetestProxy,
+    MinetestServer, MinetestServerGroup, ProxySpec, ServerSpec, Timestamp,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::cluster::Cluster;
 use crate::compile::Compiled;
+use crate::events::{Events, Happening};
 use crate::fleet::Fleet;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
@@ -54,6 +55,8 @@ pub struct Writer<L> {
     pub compiled: watch::Receiver<Arc<Compiled>>,
     /// What proxies say.
     pub fleet: Fleet,
+    /// Where it is told what has changed.
+    pub events: Events,
     /// Whether to write at all.
     pub leadership: L,
     /// Counters.
@@ -88,7 +91,7 @@ impl<L: Leadership> Writer<L> {
     }
 
     async fn round(&mut self, written: &mut Written) {
-        let wanted = self.wanted();
+        let wanted = self.wanted(written);
         written.retain(|key, (_, at)| wanted.contains_key(key) && at.elapsed() < BELIEF);
         let due = wanted.into_iter().filter(|(key, (before, status))| {
             let last = written.get(key);
@@ -99,7 +102,9 @@ impl<L: Leadership> Writer<L> {
             !same && !calm
         });
         let mut writes = Vec::new();
-        for (key, (_, status)) in due.take(MOST) {
+        let mut before = HashMap::new();
+        for (key, (old, status)) in due.take(MOST) {
+            before.insert(key.clone(), old);
             writes.push(self.write(key, status));
         }
         let mut writes = futures_util::stream::iter(writes).buffer_unordered(AT_A_TIME);
@@ -107,6 +112,9 @@ impl<L: Leadership> Writer<L> {
             match result {
                 Ok(()) => {
                     self.metrics.status_writes_total.inc();
+                    // What this replica wrote may not have come back yet.
+                    let last = written.get(&key).map(|(it, _)| it).or(before.get(&key));
+                    self.tell(&key, last, &status);
                     written.insert(key, (status, Instant::now()));
                 }
                 // Deleted in the meantime.
@@ -119,8 +127,19 @@ impl<L: Leadership> Writer<L> {
         }
     }
 
-    /// The status of every object: as the cluster has it, and as it should be.
-    fn wanted(&mut self) -> BTreeMap<Key, (Value, Value)> {
+    /// Tells what a status says that the one before did not.
+    fn tell(&self, (kind, name): &Key, before: Option<&Value>, status: &Value) {
+        let before = before.map(conditions).unwrap_or_default();
+        let uid = self.cluster.uid(kind, name, &self.namespace);
+        let after = conditions(status);
+        for it in Happening::between(kind, name, uid.as_deref(), &before, &after) {
+            self.events.record(it);
+        }
+    }
+
+    /// The status of every object: as the cluster has it, and as it should be. That of an object
+    /// that cannot be read is not known; what was `written` last stands for it.
+    fn wanted(&mut self, written: &Written) -> BTreeMap<Key, (Value, Value)> {
         let compiled = Arc::clone(&self.compiled.borrow_and_update());
         let members = self.fleet.members();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
@@ -159,6 +178,15 @@ impl<L: Leadership> Writer<L> {
             let status = view.ban(verdict, &before);
             all.insert((BanSpec::KIND, name), (json!(before), json!(status)));
         }
+        for (key, verdict) in &compiled.verdicts {
+            if all.contains_key(key) {
+                continue;
+            }
+            let last = written.get(key).map(|(it, _)| it.clone()).unwrap_or_default();
+            let before = BanStatus { observed_generation: None, conditions: conditions(&last) };
+            // Nothing but conditions, as all kinds have them.
+            all.insert(key.clone(), (last, json!(view.ban(verdict, &before))));
+        }
         all
     }
 
@@ -191,6 +219,12 @@ impl<L: Leadership> Writer<L> {
 
 fn readable<K>(objects: &[Arc<DeserializeGuard<K>>]) -> impl Iterator<Item = &K> {
     objects.iter().filter_map(|it| it.0.as_ref().ok())
+}
+
+/// The conditions in a status.
+fn conditions(status: &Value) -> Vec<Condition> {
+    let list = status.get("conditions").cloned().unwrap_or_default();
+    serde_json::from_value(list).unwrap_or_default()
 }
 
 /// A status without what changes whenever a player comes or goes.

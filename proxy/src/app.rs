@@ -19,11 +19,12 @@ use mesegate_protocol::map::BlockCache;
 use mesegate_resource::Name;
 use mesegate_transport::{Binding, Budget, Config, ListenConfig, ListenerStats};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use crate::admin::{About, Local};
 use crate::base::{self, Base};
+use crate::claims::Claims;
 use crate::cli::Options;
 use crate::control::{self, Sources, Updates};
 use crate::departures::Departures;
@@ -127,7 +128,15 @@ async fn serve(options: Options) -> Result<(), RunError> {
     if let Some(listener) = http {
         tokio::spawn(http::serve(listener, metrics.clone(), Arc::clone(&ready)));
     }
-    let Some((network, origin)) = first_network(&options, &metrics).await? else {
+    let mut stop = Stop::listen()?;
+    let players = Players::default();
+    let claims = if options.control.controller.is_empty() {
+        Claims::alone()
+    } else {
+        Claims::new(players.clone(), metrics.clone())
+    };
+    let Some((network, origin)) = first_network(&options, &claims, &metrics, &mut stop).await?
+    else {
         return Ok(());
     };
     let key = Arc::new(BackendKey::load_or_create(&options.data)?);
@@ -165,7 +174,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     };
     let library = Library::new(store, settings);
     library.set_servers(server_specs(&network, None, |s| service_credentials(&key, s)));
-    let (stop, stopping) = watch::channel(false);
+    let (stopped, stopping) = watch::channel(false);
     let shared = Arc::new(Shared {
         network: ArcSwap::from_pointee(network),
         base: Mutex::new(Base::new(Instant::now())),
@@ -174,7 +183,8 @@ async fn serve(options: Options) -> Result<(), RunError> {
         bans,
         key,
         metrics,
-        players: Players::default(),
+        players,
+        claims,
         selector: Selector::default(),
         draining: AtomicBool::new(false),
         departures: Departures::default(),
@@ -203,7 +213,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let patience = Duration::from_secs(options.stop_seconds.into());
     let lanes = Lanes::start(bindings, &shared, patience).await?;
     tracing::info!(listen = %address, "players can connect");
-    wait(lanes, &stats, &shared, stop).await?;
+    wait(lanes, &stats, &shared, stop, stopped).await;
     shared.accounts.close().await;
     Ok(())
 }
@@ -235,10 +245,9 @@ async fn wait(
     mut lanes: Lanes,
     stats: &ListenerStats,
     shared: &Shared,
-    stop: watch::Sender<bool>,
-) -> Result<(), RunError> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    mut stop: Stop,
+    stopped: watch::Sender<bool>,
+) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     let mut figures = Figures::default();
     // A server that goes down or comes up shows at once.
@@ -251,18 +260,35 @@ async fn wait(
                 choose_base(shared, false);
             }
             Ok(()) = changes.changed() => figures.copy(stats, shared),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            () = stop.asked() => break,
         }
     }
     tracing::info!(players = shared.players.len(), "stopping");
-    stop.send_replace(true);
+    stopped.send_replace(true);
     tokio::select! {
         () = lanes.ended() => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = stop.asked() => {}
     }
-    Ok(())
+}
+
+/// Signals that ask the process to stop. One that comes while nobody waits is not lost.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Where documents come from once the first ones are in force.
@@ -274,27 +300,22 @@ enum Origin {
 /// The documents to start with; `None` if the process was told to stop while there were none.
 async fn first_network(
     options: &Options,
+    claims: &Claims,
     metrics: &Metrics,
+    stop: &mut Stop,
 ) -> Result<Option<(Network, Origin)>, RunError> {
-    let Some(url) = &options.controller else {
+    if options.control.controller.is_empty() {
         let path = options.resources.clone().unwrap_or_default();
         return Ok(Some((resource::load(&path)?, Origin::Files(path))));
-    };
-    let settings = control::Settings {
-        endpoint: control::endpoint(url).map_err(RunError::Option)?,
-        class: options.proxy_class.clone(),
-        name: options.proxy_name(),
-        data: options.data.clone(),
-    };
-    let mut updates = control::follow(settings, metrics.clone());
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    }
+    let name = options.proxy_name();
+    let settings = control::Settings::new(&options.control, name).map_err(RunError::Option)?;
+    let mut updates = control::follow(settings, &options.data, claims.clone(), metrics.clone());
     tokio::select! {
         update = updates.receiver.recv() => Ok(update.map(|update| {
             (update.network, Origin::Controller { updates, first: update.done })
         })),
-        _ = terminate.recv() => Ok(None),
-        _ = interrupt.recv() => Ok(None),
+        () = stop.asked() => Ok(None),
     }
 }
 

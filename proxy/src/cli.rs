@@ -8,6 +8,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use mesegate_admin::AdminOptions;
 use mesegate_protocol::ProtocolVersion;
 
+use crate::control::ControlOptions;
+
 /// One address for a network of Luanti servers.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "mesegate-proxy", version, about, max_term_width = 100)]
@@ -37,14 +39,9 @@ pub struct Options {
     )]
     pub resources: Option<PathBuf>,
 
-    /// URL of a controller that gives the documents instead, such as http://127.0.0.1:7443; those
-    /// that were good last are kept in the data folder
-    #[arg(long, env = "MESEGATE_CONTROLLER", value_name = "URL")]
-    pub controller: Option<String>,
-
-    /// Name of the MinetestProxy object whose settings a controller gives to this proxy
-    #[arg(long, env = "MESEGATE_PROXY_CLASS", default_value = "default", value_name = "NAME")]
-    pub proxy_class: String,
+    /// Where documents come from instead.
+    #[command(flatten)]
+    pub control: ControlOptions,
 
     /// HTTP address for /livez, /readyz and /metrics; off when empty
     #[arg(long, env = "MESEGATE_HTTP", default_value = "127.0.0.1:9090", value_name = "ADDR")]

@@ -1,37 +1,93 @@
-//! Documents from a controller instead of files.
+//! Documents from controllers instead of files.
 //!
-//! [`client`] keeps a control stream open and turns what comes over it into networks; a set that
-//! is refused leaves the good one in force. [`last_good`] keeps that one on disk, so that a proxy
-//! starts without its controller.
+//! [`stream`] keeps a control stream open to each address of the controllers; [`hub`] chooses whose
+//! documents count and makes networks of them. A set that is refused leaves the good one in force.
+//! [`last_good`] keeps that one on disk, so that a proxy starts without its controllers.
 
-mod client;
+mod board;
+mod credentials;
 mod documents;
 mod errands;
+mod given;
+mod hub;
 mod last_good;
+mod options;
+mod parts;
 mod report;
+mod site;
+mod stream;
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
-use tonic::transport::Endpoint;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
+use crate::claims::Claims;
 use crate::metrics::Metrics;
 use crate::network::Network;
-use client::Client;
+use credentials::Credentials;
+use hub::{Event, Hub, Ruling};
 use last_good::LastGood;
+pub(crate) use options::ControlOptions;
 pub(crate) use report::Sources;
+use site::{Addresses, Site, look_up};
+use stream::Line;
 
-/// What a proxy needs to know to have a controller.
+/// How often hosts are looked up, besides whenever a stream is lost.
+const LOOK_UP: Duration = Duration::from_secs(30);
+
+/// The least time between two times of that, and how soon hosts that were not found are looked up
+/// again.
+const LOOK_UP_AGAIN: Duration = Duration::from_millis(500);
+
+/// Events that may wait.
+const EVENTS: usize = 64;
+
+/// What a proxy needs to know to have controllers.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// Where the controller is.
-    pub(crate) endpoint: Endpoint,
-    /// Which `MinetestProxy` counts.
-    pub(crate) class: String,
-    /// What the controller calls this proxy.
-    pub(crate) name: String,
-    /// Where the last good documents are kept.
-    pub(crate) data: PathBuf,
+    sites: Vec<Arc<Site>>,
+    credentials: Credentials,
+    class: String,
+    name: String,
+}
+
+impl Settings {
+    /// From the flags; `name` is what controllers call this proxy.
+    ///
+    /// # Errors
+    /// The text names the flag whose value cannot be used.
+    pub(crate) fn new(options: &ControlOptions, name: String) -> Result<Self, String> {
+        let sites: Result<Vec<Site>, String> =
+            options.controller.iter().map(|url| Site::parse(url)).collect();
+        let sites = sites?;
+        let credentials = Credentials::new(options, &sites)?;
+        let sites = sites.into_iter().map(Arc::new).collect();
+        Ok(Self { sites, credentials, class: options.proxy_class.clone(), name })
+    }
+}
+
+/// What all streams share.
+struct Common {
+    credentials: Credentials,
+    class: String,
+    name: String,
+    claims: Claims,
+    metrics: Metrics,
+    events: mpsc::Sender<Event>,
+    ruling: watch::Receiver<Ruling>,
+    sources: watch::Receiver<Option<Sources>>,
+    /// Addresses of controllers.
+    wanted: watch::Receiver<BTreeSet<SocketAddr>>,
+    /// Told whenever a stream is lost.
+    lost: Notify,
+    /// Different for each stream.
+    serial: AtomicU64,
 }
 
 /// A network to be put in force, and whom to tell that it is.
@@ -49,27 +105,67 @@ pub(crate) struct Updates {
     pub(crate) sources: watch::Sender<Option<Sources>>,
 }
 
-/// Where a controller is, from the flag's value.
-///
-/// # Errors
-/// The text names the flag when the value is not a URL that can be used.
-pub(crate) fn endpoint(url: &str) -> Result<Endpoint, String> {
-    let wrong = |why: String| {
-        format!("--controller {url:?}: {why}; write for example http://127.0.0.1:7443")
-    };
-    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|it| wrong(it.to_string()))?;
-    if endpoint.uri().scheme_str() != Some("http") || endpoint.uri().host().is_none() {
-        return Err(wrong("only http:// is known".into()));
-    }
-    Ok(endpoint)
-}
-
-/// Begins to follow a controller. The first network is that of the last good documents, if there
-/// are any.
-pub(crate) fn follow(settings: Settings, metrics: Metrics) -> Updates {
+/// Begins to follow controllers. The first network is that of the last good documents in `data`, if
+/// there are any.
+pub(crate) fn follow(settings: Settings, data: &Path, claims: Claims, metrics: Metrics) -> Updates {
     let (sender, receiver) = mpsc::channel(1);
     let (sources, watched) = watch::channel(None);
-    let last_good = LastGood::new(&settings.data);
-    tokio::spawn(Client::new(settings, last_good, metrics, sender, watched).run());
+    let (events, happened) = mpsc::channel(EVENTS);
+    let (ruling, ruled) = watch::channel(Ruling::default());
+    let (addresses, wanted) = watch::channel(BTreeSet::new());
+    let Settings { sites, credentials, class, name } = settings;
+    let last_good = LastGood::new(data);
+    let mut hub = Hub::new(name.clone(), last_good, metrics.clone(), sender, happened, ruling);
+    let common = Arc::new(Common {
+        credentials,
+        class,
+        name,
+        claims,
+        metrics,
+        events,
+        ruling: ruled,
+        sources: watched,
+        wanted,
+        lost: Notify::new(),
+        serial: AtomicU64::new(0),
+    });
+    tokio::spawn(async move {
+        // Controllers are told of the documents on disk.
+        hub.begin().await;
+        tokio::spawn(keep_lines(sites, common, addresses));
+        hub.run().await;
+    });
     Updates { receiver, sources }
 }
+
+/// Keeps one stream to each address that the hosts stand for.
+async fn keep_lines(
+    sites: Vec<Arc<Site>>,
+    common: Arc<Common>,
+    wanted: watch::Sender<BTreeSet<SocketAddr>>,
+) {
+    let mut addresses = Addresses::new();
+    let mut lines: BTreeMap<SocketAddr, JoinHandle<()>> = BTreeMap::new();
+    while !common.events.is_closed() {
+        addresses = look_up(&sites, &addresses).await;
+        wanted.send_replace(addresses.keys().copied().collect());
+        lines.retain(|_, line| !line.is_finished());
+        for (addr, site) in &addresses {
+            lines.entry(*addr).or_insert_with(|| {
+                let line = Line::new(*addr, Arc::clone(site), Arc::clone(&common));
+                tokio::spawn(line.run())
+            });
+        }
+        tokio::time::sleep(LOOK_UP_AGAIN).await;
+        if !addresses.is_empty() {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_UP) => {}
+                () = common.lost.notified() => {}
+                () = common.events.closed() => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ mod admin;
 mod app;
 mod banned;
 mod base;
+mod claims;
 pub mod cli;
 mod content;
 mod control;

@@ -62,6 +62,12 @@ pub struct Metrics {
     pub config_loaded_timestamp: IntGauge,
     /// 1 while a controller is connected.
     pub control_stream_up: IntGauge,
+    /// Control streams that are open.
+    pub control_streams: IntGauge,
+    /// Control streams that ended or did not come about, by `reason`.
+    pub control_failures_total: IntCounterVec,
+    /// Names that were asked for at controllers, by `result`.
+    pub name_claims_total: IntCounterVec,
     /// Bytes that received and queued messages of all connections hold now.
     pub buffer_bytes: IntGauge,
     /// Peers that have not proved their address yet.
@@ -238,6 +244,18 @@ impl Metrics {
             )?,
             control_stream_up: m
                 .gauge("mesegate_proxy_control_stream_up", "1 while a controller is connected.")?,
+            control_streams: m
+                .gauge("mesegate_proxy_control_streams", "Control streams that are open.")?,
+            control_failures_total: m.counters(
+                "mesegate_proxy_control_failures_total",
+                "Control streams that ended or did not come about.",
+                &["reason"],
+            )?,
+            name_claims_total: m.counters(
+                "mesegate_proxy_name_claims_total",
+                "Names that were asked for at controllers.",
+                &["result"],
+            )?,
             buffer_bytes: m.gauge(
                 "mesegate_proxy_buffer_bytes",
                 "Bytes that received and queued messages of all connections hold.",
@@ -261,7 +279,13 @@ impl Metrics {
     /// Series whose labels are known beforehand begin at 0, so that their first increase is one
     /// and that nothing happened can be told from nothing being counted.
     fn begin(&self) {
-        for source in ["backend", "ban", "operator"] {
+        for reason in ["connect", "denied", "ended", "silence", "status", "timeout"] {
+            self.control_failures_total.with_label_values(&[reason]);
+        }
+        for result in ["granted", "held", "local", "undecided"] {
+            self.name_claims_total.with_label_values(&[result]);
+        }
+        for source in ["backend", "ban", "duplicate", "operator"] {
             self.kicks_total.with_label_values(&[source]);
         }
         for kind in ["name", "address"] {

@@ -11,8 +11,9 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::claims::Claim;
 pub use order::{Kick, Move, Moved, NotMoved, Order};
 
 /// Orders that may wait for a player's task, which takes them within milliseconds.
@@ -111,6 +112,8 @@ pub struct Place {
     name: String,
     players: Players,
     orders: mpsc::Receiver<Order>,
+    /// Released after the place was given back.
+    claim: Option<Claim>,
 }
 
 /// A part of the list.
@@ -167,7 +170,7 @@ impl Players {
         let entry = Entry { presence: Arc::clone(&presence), orders: sender };
         list.entries.insert(name.to_owned(), entry);
         list.tell(Change::Present(presence));
-        Ok(Place { name: name.to_owned(), players: self.clone(), orders })
+        Ok(Place { name: name.to_owned(), players: self.clone(), orders, claim: None })
     }
 
     /// The player of that name.
@@ -256,6 +259,22 @@ impl Players {
         })
     }
 
+    /// Ends the visit of a player whose name somebody else gets.
+    pub(crate) fn send_away(&self, name: &str) {
+        let text = "Somebody has joined with your name.".to_owned();
+        // Nobody waits for the answer.
+        let (done, _) = oneshot::channel();
+        let kick = Kick { source: "duplicate", text, reconnect: false, done };
+        match self.order(name, Order::Kick(kick)) {
+            Ok(()) => tracing::info!(player = name, "the name was given to somebody else"),
+            // Who has just left has done what was wanted.
+            Err(Undelivered::Missing) => {}
+            Err(Undelivered::Busy) => {
+                tracing::warn!(player = name, "somebody whose name was taken could not be told");
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, List> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -310,6 +329,11 @@ impl Place {
         list.tell(change);
     }
 
+    /// The name is the player's over all proxies, for as long as the place is held.
+    pub(crate) fn hold(&mut self, claim: Claim) {
+        self.claim = Some(claim);
+    }
+
     /// The next order, once there is one.
     pub async fn next_order(&mut self) -> Order {
         match self.orders.recv().await {
@@ -325,6 +349,8 @@ impl Drop for Place {
         let mut list = self.players.lock();
         list.entries.remove(&self.name);
         list.tell(Change::Gone(std::mem::take(&mut self.name)));
+        drop(list);
+        drop(self.claim.take());
     }
 }
 

@@ -14,6 +14,7 @@ use mesegate_transport::Config;
 use tokio::sync::watch;
 
 use crate::base::Base;
+use crate::claims::Claims;
 use crate::departures::Departures;
 use crate::losses::Losses;
 use crate::metrics::Metrics;
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) key: Arc<BackendKey>,
     pub(crate) metrics: Metrics,
     pub(crate) players: Players,
+    /// Names once over all proxies.
+    pub(crate) claims: Claims,
     pub(crate) selector: Selector,
     /// True while an operator keeps new players out.
     pub(crate) draining: AtomicBool,

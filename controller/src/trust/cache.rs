@@ -57,7 +57,7 @@ mod tests {
         }
         let known: Vec<_> = (0..5).filter(|n| cache.get(n).is_some()).collect();
         assert_eq!(known, [2, 3, 4]);
-        tokio::time::advance(Duration::from_secs(6)).await;
+        tokio::time::advance(Duration::from_secs(9)).await;
         assert_eq!((cache.get(&2), cache.get(&3), cache.get(&4)), (None, None, None));
         cache.put(4, 5);
         assert_eq!(cache.get(&4), Some(5));

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use mesegate_admin::{Admin, AdminOptions, Authority};
 use mesegate_controller::admin::{Accounts, Whole};
+use mesegate_controller::claims::Claims;
 use mesegate_controller::cluster::Cluster;
 use mesegate_controller::compile::{Compiled, compile};
 use mesegate_controller::fleet::Fleet;
 use mesegate_controller::metrics::Metrics;
 use mesegate_controller::stream::Control;
-use mesegate_controller::trust::Reviews;
+use mesegate_controller::trust::{Gate, Reviews};
 use mesegate_controller::world::{Object, World};
 use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::player_service_client::PlayerServiceClient;
@@ -45,6 +46,7 @@ pub struct Bed {
     pub admin: Channel,
     pub stop: watch::Sender<bool>,
     compiled: watch::Sender<Arc<Compiled>>,
+    _leads: watch::Sender<bool>,
 }
 
 fn compiled() -> Arc<Compiled> {
@@ -90,6 +92,7 @@ impl Bed {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (sender, compiled) = watch::channel(compiled());
         let (stop, stopping) = watch::channel(false);
+        let (leads, led) = watch::channel(false);
         let (fleet, metrics) = (Fleet::default(), Metrics::new().unwrap());
         let config = kube::Config::new(cluster_url.parse().unwrap());
         let client = kube::Client::try_from(config).unwrap();
@@ -97,6 +100,10 @@ impl Bed {
         let control = Control {
             compiled: compiled.clone(),
             fleet: fleet.clone(),
+            claims: Claims::default(),
+            gate: Gate::Open,
+            replica: "replica".into(),
+            leads: led,
             metrics: metrics.clone(),
             stopping: stopping.clone(),
         };
@@ -123,7 +130,7 @@ impl Bed {
         tokio::spawn(admin.serve(Arc::new(whole), metrics.admin.clone()));
         let admin = Endpoint::from_shared(address).unwrap().connect().await.unwrap();
         let control = Endpoint::from_shared(url).unwrap();
-        Self { fleet, control, admin, stop, compiled: sender }
+        Self { fleet, control, admin, stop, compiled: sender, _leads: leads }
     }
 
     /// Two proxies, with alice at one of them and bob at the other, both on the lobby.
@@ -251,7 +258,7 @@ impl Proxy {
             match next.unwrap().unwrap().message.unwrap() {
                 In::Snapshot(snapshot) => self.say(Out::Ack(Ack { hash: snapshot.hash })).await,
                 In::Delta(delta) => self.say(Out::Ack(Ack { hash: delta.hash })).await,
-                In::Heartbeat(_) | In::Command(_) => {}
+                _ => {}
             }
         }
     }

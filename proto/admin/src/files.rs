@@ -17,21 +17,29 @@ const LARGEST: u64 = 4 * 1024 * 1024;
 /// Looks at the files for ever and has them read again when they have changed.
 pub(crate) async fn follow(access: &Access, tls: Option<Arc<Tls>>) {
     let tokens: Vec<PathBuf> = access.path().map(Path::to_owned).into_iter().collect();
-    let certificates = tls.as_ref().map(|tls| tls.paths()).unwrap_or_default();
-    if tokens.is_empty() && certificates.is_empty() {
-        return std::future::pending().await;
-    }
-    let mut seen = (read(&tokens).await, read(&certificates).await);
-    loop {
-        tokio::time::sleep(INTERVAL).await;
-        let now = (read(&tokens).await, read(&certificates).await);
-        if now.0 != seen.0 {
-            access.reload();
+    let certificate = async {
+        if let Some(tls) = tls {
+            follow_certificate(tls).await;
         }
-        if let Some(tls) = &tls
-            && now.1 != seen.1
-        {
-            tls.reload();
+    };
+    tokio::join!(changes(&tokens, || access.reload()), certificate);
+    // With files there is no end.
+    std::future::pending::<()>().await;
+}
+
+/// Looks at the files of a certificate for ever and has them read again when they have changed.
+pub async fn follow_certificate(tls: Arc<Tls>) {
+    changes(&tls.paths(), || tls.reload()).await;
+}
+
+/// Ends at once if there are no files.
+async fn changes(paths: &[PathBuf], changed: impl Fn()) {
+    let mut seen = read(paths).await;
+    while !paths.is_empty() {
+        tokio::time::sleep(INTERVAL).await;
+        let now = read(paths).await;
+        if now != seen {
+            changed();
         }
         seen = now;
     }

@@ -32,6 +32,7 @@ mod watch;
 pub use access::TokensError;
 pub use authority::{Account, Authority, Permissions};
 pub use failure::Failure;
+pub use files::follow_certificate;
 pub use incoming::{Connection, Peer, accept};
 pub use metrics::Metrics;
 pub use network::{

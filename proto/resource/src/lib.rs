@@ -34,7 +34,10 @@ pub use endpoint::{Endpoint, ServiceRef};
 pub use group::{EmptyPolicy, GroupSpec, GroupStatus, Strategy};
 pub use name::Name;
 pub use probe::{Interval, Probe};
-pub use proxy::{Limits, Messages, PasswordPolicy, ProxyMember, ProxySpec, ProxyStatus};
+pub use proxy::{
+    ControlLoss, DuplicateLogin, Limits, Messages, PasswordPolicy, ProxyMember, ProxySpec,
+    ProxyStatus,
+};
 pub use selector::{Expression, Operator, Selector};
 pub use server::{Access, BackendAuth, ServerSpec, ServerState, ServerStatus};
 pub use target::Target;

@@ -54,6 +54,36 @@ pub struct ProxySpec {
         }]
     )))]
     pub command_prefix: String,
+    /// What happens when somebody logs in whose name is in the game already, on any proxy. Both
+    /// know the password.
+    #[serde(default)]
+    pub duplicate_login: DuplicateLogin,
+    /// What happens when somebody logs in while no controller can tell whether the name is in the
+    /// game on another proxy.
+    #[serde(default)]
+    pub on_control_loss: ControlLoss,
+}
+
+/// What happens when somebody logs in whose name is in the game already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema), schemars(inline))]
+pub enum DuplicateLogin {
+    /// Who comes later is not let in.
+    #[default]
+    Reject,
+    /// Who was there is sent away.
+    KickOld,
+}
+
+/// What happens to logins that nobody can decide about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema), schemars(inline))]
+pub enum ControlLoss {
+    /// The player is let in. If the name turns out to be in the game twice, who came first stays.
+    #[default]
+    AllowLocal,
+    /// The player is not let in.
+    Reject,
 }
 
 impl Kind for ProxySpec {

@@ -61,7 +61,7 @@ impl NotMoved {
 /// End the visit.
 #[derive(Debug)]
 pub struct Kick {
-    /// The cause: `operator` or `ban`.
+    /// The cause: `operator`, `ban` or `duplicate`.
     pub source: &'static str,
     /// What the player reads.
     pub text: String,

@@ -16,6 +16,7 @@ use mesegate_protocol::login::server::{
 };
 use mesegate_protocol::login::{AuthAccept, DenyCode, Mechanisms, Step};
 use mesegate_protocol::{split_command, to_server};
+use mesegate_resource::DuplicateLogin;
 use mesegate_transport::{Link, SendError};
 
 use super::denial::Denial;
@@ -23,6 +24,7 @@ use super::media::MediaQueue;
 use super::orders::sent_away;
 use super::reconnect;
 use crate::banned;
+use crate::claims::Unclaimed;
 use crate::players::{Place, Taken};
 use crate::shared::{Shared, unix_now};
 
@@ -34,6 +36,11 @@ const LOADING: Duration = Duration::from_mins(15);
 
 /// How long a login waits for definitions that are being fetched for the first time.
 const CATALOGUE: Duration = Duration::from_secs(8);
+
+/// How long somebody who is sent away for another with the same name may take to leave, and how
+/// often it is looked whether they have.
+const LEAVING: Duration = Duration::from_secs(2);
+const LEAVING_LOOK: Duration = Duration::from_millis(20);
 
 /// Somebody who may play.
 pub(super) struct Login {
@@ -104,16 +111,57 @@ impl<'a> Attempt<'a> {
         self.vacancy()?;
         self.not_banned().await?;
         let (state, mechanisms) = self.authenticate(offer).await?;
-        let limit = self.shared.network.load().proxy.limits.players;
-        let address = self.link.remote_addr().ip();
-        let place = self.shared.players.enter(&self.name, address, self.version.0, limit);
-        let mut place = place.map_err(|t| self.taken(t))?;
+        let mut place = self.place().await?;
         self.not_banned().await?;
         let (playing, catalogue, returning) = tokio::select! {
             denial = sent_away(&mut place) => return Err(denial.into()),
             loaded = self.prepare(state) => loaded?,
         };
         Ok(Login { playing, catalogue, mechanisms, returning, place })
+    }
+
+    /// Takes the name, on this proxy and then over all of them.
+    async fn place(&mut self) -> Result<Place, Failure> {
+        let shared = self.shared;
+        let network = shared.network.load_full();
+        let address = self.link.remote_addr().ip();
+        let (name, version) = (self.name.clone(), self.version.0);
+        let limit = network.proxy.limits.players;
+        let enter = || shared.players.enter(&name, address, version, limit);
+        let kick_old = network.proxy.duplicate_login == DuplicateLogin::KickOld;
+        let place = match enter() {
+            Err(Taken::Name) if kick_old => {
+                shared.players.send_away(&name);
+                let entered = async {
+                    loop {
+                        tokio::time::sleep(LEAVING_LOOK).await;
+                        match enter() {
+                            Err(Taken::Name) => {}
+                            entered => return entered,
+                        }
+                    }
+                };
+                let entered = tokio::time::timeout(LEAVING, entered);
+                keep_driving(self.link, entered).await.unwrap_or(Err(Taken::Name))
+            }
+            entered => entered,
+        };
+        let mut place = place.map_err(|t| self.taken(t))?;
+        let claim = shared.claims.take(&name, &network.proxy);
+        match keep_driving(self.link, claim).await {
+            Ok(claim) => place.hold(claim),
+            Err(Unclaimed::Held(proxy)) => {
+                tracing::debug!(player = name, proxy, "the name is in the game elsewhere");
+                return Err(self.taken(Taken::Name).into());
+            }
+            Err(Unclaimed::Undecided) => {
+                let text = "Nobody can tell at the moment whether your name is in the game. \
+                            Try again in a moment.";
+                let denial = Denial::code("no_control", DenyCode::ServerFail, text);
+                return Err(denial.with_reconnect().into());
+            }
+        }
+        Ok(place)
     }
 
     /// What a player needs who is let in.
@@ -152,8 +200,13 @@ impl<'a> Attempt<'a> {
             let text = self.shared.network.load().proxy.messages.shutdown.clone();
             return Err(Denial::text("draining", text).with_reconnect().into());
         }
-        let limit = self.shared.network.load().proxy.limits.players;
-        self.shared.players.check(&self.name, limit).map_err(|t| self.taken(t).into())
+        let network = self.shared.network.load();
+        let kick_old = network.proxy.duplicate_login == DuplicateLogin::KickOld;
+        match self.shared.players.check(&self.name, network.proxy.limits.players) {
+            // Who is there is sent away once the password was right.
+            Err(Taken::Name) if kick_old => Ok(()),
+            checked => checked.map_err(|t| self.taken(t).into()),
+        }
     }
 
     fn taken(&self, taken: Taken) -> Denial {

@@ -1,9 +1,9 @@
 //! Who gets in, who does not, and what they read.
 
 use mesegate_protocol::login::DenyCode;
-use mesegate_testkit::{Bot, FakeServer};
+use mesegate_testkit::{Bot, Closed, FakeServer};
 
-use crate::support::{Documents, Launch, NEWEST, assert_sound, lobby, refusal, within};
+use crate::support::{Documents, Launch, NEWEST, SOON, assert_sound, lobby, refusal, within};
 
 const FOREVER: u64 = 60;
 
@@ -58,6 +58,25 @@ async fn a_name_is_one_player_at_a_time() {
         assert_eq!(code, DenyCode::CustomString);
         assert!(text.contains("Alice") && text.contains("case"), "{text}");
         assert_eq!(server.players(), ["Alice"]);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_back_can_send_their_old_session_away() {
+    within(FOREVER, async {
+        let (server, proxy) = alone("duplicateLogin: KickOld").await;
+        let old = proxy.join("Alice").await;
+        // A stranger does not.
+        let (code, ..) = refusal(Bot::join(proxy.bot("Alice").with_password("wrong")).await);
+        assert_eq!(code, DenyCode::WrongPassword);
+        assert!(old.closed().is_none());
+        let _new = proxy.join("Alice").await;
+        let closed = old.wait_closed(SOON).await;
+        let Some(Closed::Denied { text, .. }) = closed else { panic!("{closed:?}") };
+        assert_eq!(text, "Somebody has joined with your name.");
+        assert!(server.until(|server| server.players() == ["Alice"]).await);
+        assert_eq!(proxy.metric("kicks_total", &[("source", "duplicate")]), 1.0);
     })
     .await;
 }
