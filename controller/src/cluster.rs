@@ -17,7 +17,7 @@ use mesegate_resource::{
     ProxySpec, ServerSpec,
 };
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 
 use crate::metrics::Metrics;
 use crate::pauses::pauses;
@@ -42,6 +42,7 @@ pub struct Cluster {
     services: Guarded<Service>,
     slices: Guarded<EndpointSlice>,
     revision: watch::Receiver<u64>,
+    seen: Arc<OnceCell<bool>>,
 }
 
 impl Cluster {
@@ -57,11 +58,18 @@ impl Cluster {
             services: follow(client, namespace, &sender, metrics),
             slices: follow(client, namespace, &sender, metrics),
             revision,
+            seen: Arc::default(),
         }
     }
 
     /// Waits until everything was seen once. False if that will not happen any more.
     pub async fn synced(&self) -> bool {
+        // One waits for all: a store wakes only the last of several tasks that wait for it
+        // (kube-runtime's `utils/delayed_init.rs`), so the others would wait for ever.
+        *self.seen.get_or_init(|| self.all_ready()).await
+    }
+
+    async fn all_ready(&self) -> bool {
         self.servers.wait_until_ready().await.is_ok()
             && self.groups.wait_until_ready().await.is_ok()
             && self.proxies.wait_until_ready().await.is_ok()
