@@ -145,10 +145,12 @@ fn kube(count: &mut Count) -> Result<()> {
     command.args(["--test", "kube", "--test", "admin"]);
     command.args(["--", "--ignored", "--test-threads=1", "--nocapture"]);
     command.env("MESEGATE_GRPCURL", grpcurl);
+    with_programs(&mut command);
     Step::new("kube", command).tests(count)
 }
 
 fn engines(count: &mut Count) -> Result<()> {
+    bins(count)?;
     let lab = Lab::ensure(&Generation::ALL)?;
     for generation in Generation::ALL {
         println!("{generation}: engine {}", lab.version(generation)?);
@@ -167,22 +169,31 @@ fn engines(count: &mut Count) -> Result<()> {
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
     command.args(["--test", "lab", "--test", "players"]);
     command.args(["--", "--ignored", "--test-threads=1", "--nocapture"]);
+    with_programs(&mut command);
     Step::new("engines", command).tests(count)
 }
 
 fn worlds(count: &mut Count) -> Result<()> {
     Lab::ensure(&Generation::ALL)?;
     bins(count)?;
-    let proxy = paths::target().join("debug/mesegate-proxy");
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
     command.args(["--test", "worlds", "--", "--ignored", "--test-threads=1", "--nocapture"]);
-    command.env("MESEGATE_PROXY", proxy);
+    with_programs(&mut command);
     Step::new("worlds", command).tests(count)
 }
 
-/// All programs at once: each alone has dependencies with other features.
+/// All programs at once, and with the tests: without those, and each alone, they have dependencies
+/// with other features, which would be built once more.
 fn bins(count: &mut Count) -> Result<()> {
-    Step::new("bins", cargo(&["build", "--workspace", "--bins", "--locked"])).check(count)
+    let build = ["build", "--workspace", "--bins", "--tests", "--locked"];
+    Step::new("bins", cargo(&build)).check(count)
+}
+
+/// Names the programs that were built, for tests that start them.
+fn with_programs(command: &mut Command) {
+    let folder = paths::target().join("debug");
+    command.env("MESEGATE_PROXY", folder.join("mesegate-proxy"));
+    command.env("MESEGATE_CONTROLLER_PROGRAM", folder.join("mesegate-controller"));
 }
 
 /// Where a step's output goes.
