@@ -14,7 +14,7 @@ use xtask::lab::Lab;
 use xtask::proxy::{Proxy, ProxySpec};
 
 use crate::comparison::{Judge, Place};
-use crate::servers::World;
+use crate::servers::{SOON, World};
 use crate::visit::Visit;
 
 pub(crate) fn runtime() -> Runtime {
@@ -99,6 +99,8 @@ fn worlds_are_equal(generation: Generation, versions: &[u16]) {
         judge.findings()
     });
     let proxy = Proxy::start(&ProxySpec::new(&named)).unwrap();
+    // A login waits eight seconds for content, which on a busy machine is not enough for all of it.
+    proxy.wait_log("servers=\"plain,modded,conflict\"", SOON).unwrap();
     for version in versions {
         let last = *version == newest;
         // Files are checked by their hashes once; definitions differ from version to version.
