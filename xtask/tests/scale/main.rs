@@ -98,7 +98,8 @@ fn measure(cluster: &Cluster, size: Size) -> Figures {
     let cpu = |it: &Controller| procfs::cpu_time(it.process()).unwrap();
     let (before, from) = (cpu(&controller), Instant::now());
     std::thread::sleep(Duration::from_secs(10));
-    let cpu_idle = (cpu(&controller) - before).as_secs_f64() / from.elapsed().as_secs_f64();
+    let cpu_idle =
+        cpu(&controller).saturating_sub(before).as_secs_f64() / from.elapsed().as_secs_f64();
 
     let before = cpu(&controller);
     let mut times = Vec::new();
@@ -109,7 +110,7 @@ fn measure(cluster: &Cluster, size: Size) -> Figures {
         all("an edit is everywhere", &|| proxies.arrivals(edit).len() == size.proxies);
         times.extend(proxies.arrivals(edit).into_iter().map(|it| it - start));
     }
-    let cpu_change = (cpu(&controller) - before) / EDITS as u32;
+    let cpu_change = cpu(&controller).saturating_sub(before) / EDITS as u32;
     times.sort_unstable();
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
     let change = [at(0.5), at(0.99), at(1.0)];

@@ -138,7 +138,6 @@ impl Proxy {
             proxy: self.name.clone(),
             class: "default".into(),
             resume,
-            ..Hello::default()
         };
         send(Out::Hello(hello)).await?;
         let mut responses = client.connect(ReceiverStream::new(receiver)).await?.into_inner();
@@ -154,7 +153,7 @@ impl Proxy {
                 _ = heartbeat.tick() => {
                     let now = Some(prost_types::Timestamp::from(SystemTime::now()));
                     let hash = self.hash().to_vec();
-                    send(Out::Heartbeat(Heartbeat { hash, now, ..Heartbeat::default() })).await?;
+                    send(Out::Heartbeat(Heartbeat { hash, now })).await?;
                     continue;
                 }
             };

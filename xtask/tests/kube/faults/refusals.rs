@@ -57,7 +57,9 @@ impl Critic {
             }
         };
         let answer = match refusal {
-            Some(reason) => FromProxy::Nack(Nack { hash, reason: reason.into(), resync: false }),
+            Some(reason) => {
+                FromProxy::Nack(Nack { hash, reason: reason.into(), ..Nack::default() })
+            }
             None => FromProxy::Ack(Ack { hash }),
         };
         self.requests.send(ConnectRequest { message: Some(answer) }).await.unwrap();
