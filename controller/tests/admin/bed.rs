@@ -226,7 +226,7 @@ impl Proxy {
                 In::Command(command) => return command,
                 In::Snapshot(snapshot) => self.say(Out::Ack(Ack { hash: snapshot.hash })).await,
                 In::Delta(delta) => self.say(Out::Ack(Ack { hash: delta.hash })).await,
-                In::Heartbeat(_) => {}
+                _ => {}
             }
         }
     }
