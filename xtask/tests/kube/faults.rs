@@ -6,6 +6,7 @@ mod controller;
 mod edits;
 mod paths;
 mod refusals;
+mod replicas;
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -44,14 +44,20 @@ impl Fleet {
     pub(crate) fn start(&mut self, controllers: &[&[String]]) {
         for urls in controllers {
             let name = NAMES[self.proxies.len()];
-            self.proxies.push(self.proxy(name, urls, None));
+            self.proxies.push(self.proxy(name, urls, None, &[]));
         }
         self.all("the proxies are connected", PATIENCE, connected);
     }
 
     /// A proxy of that name, with what an earlier one of that name has left, on the address of
-    /// that one.
-    pub(crate) fn proxy(&self, name: &str, urls: &[String], address: Option<SocketAddr>) -> Proxy {
+    /// that one, with further flags.
+    pub(crate) fn proxy(
+        &self,
+        name: &str,
+        urls: &[String],
+        address: Option<SocketAddr>,
+        flags: &[(&str, &str)],
+    ) -> Proxy {
         let folder = self.folder.path().join(name);
         // Servers know players by passwords that are made of it.
         if let Some(first) = self.proxies.first().map(|it| it.run_dir().join("data/backend.key")) {
@@ -62,6 +68,9 @@ impl Fleet {
         let mut spec = ProxySpec::controlled(urls).flag("--name", name).folder(folder);
         if let Some(address) = address {
             spec = spec.listen(address);
+        }
+        for (flag, value) in flags {
+            spec = spec.flag(flag, value);
         }
         Proxy::start(&spec).unwrap()
     }
@@ -175,8 +184,13 @@ pub(crate) fn labelled(name: &str, address: SocketAddr, labels: &str, more: &str
 
 /// The document of the fleet, whose players arrive at a server.
 pub(crate) fn default_target(server: &str) -> String {
+    class("default", server)
+}
+
+/// The document of a fleet of another class.
+pub(crate) fn class(name: &str, server: &str) -> String {
     format!(
-        "apiVersion: mesegate.dev/v1alpha1\nkind: MinetestProxy\nmetadata: {{ name: default }}\n\
+        "apiVersion: mesegate.dev/v1alpha1\nkind: MinetestProxy\nmetadata: {{ name: {name} }}\n\
          spec: {{ defaultTarget: {{ server: {server} }} }}\n---\n"
     )
 }

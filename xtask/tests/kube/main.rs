@@ -7,5 +7,10 @@ mod control;
 mod documents;
 mod faults;
 mod fleet;
+mod names;
+mod players;
 mod programs;
 mod support;
+
+#[path = "../support/mod.rs"]
+mod screen;

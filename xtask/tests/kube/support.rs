@@ -65,6 +65,10 @@ pub(crate) fn controller_rights(cluster: &Cluster) -> PathBuf {
     let role = parts.find(|it| it.contains("kind: Role\n")).unwrap();
     applied(cluster, role);
     let token = account(cluster, "controller", &["--role=mesegate-controller"], "");
+    let words = ["create", "clusterrolebinding", "mesegate-controller"];
+    let to = ["--clusterrole=system:auth-delegator", "--serviceaccount=default:controller"];
+    let answer = cluster.kubectl(&[&words[..], &to].concat()).unwrap();
+    assert!(answer.success, "{answer:?}");
     cluster.kubeconfig_of("controller", &token).unwrap()
 }
 

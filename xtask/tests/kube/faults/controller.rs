@@ -46,7 +46,7 @@ fn the_controller_is_killed_and_a_proxy_restarts_without_it() {
     let urls: Vec<String> = bed.ways[1].iter().map(|it| format!("http://{}", it.addr())).collect();
     bed.fleet.proxies[1].stop(WAIT).unwrap();
     let start = Instant::now();
-    bed.fleet.proxies[1] = bed.fleet.proxy("proxy-b", &urls, Some(at));
+    bed.fleet.proxies[1] = bed.fleet.proxy("proxy-b", &urls, Some(at), &[]);
     println!("kube: a proxy was ready without a controller after {:?}", start.elapsed());
     assert!(!connected(&bed.fleet.proxies[1]));
     let mut players = std::mem::take(&mut bed.players);
