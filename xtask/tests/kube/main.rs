@@ -4,10 +4,12 @@
 
 mod columns;
 mod control;
+mod credentials;
 mod documents;
 mod faults;
 mod fleet;
 mod names;
+mod operators;
 mod players;
 mod programs;
 mod support;
