@@ -42,6 +42,9 @@ const CATALOGUE: Duration = Duration::from_secs(8);
 const LEAVING: Duration = Duration::from_secs(2);
 const LEAVING_LOOK: Duration = Duration::from_millis(20);
 
+/// How long a login waits for a player of the same name to be gone.
+const GOODBYE: Duration = Duration::from_millis(500);
+
 /// Somebody who may play.
 pub(super) struct Login {
     pub(super) playing: Playing,
@@ -108,7 +111,7 @@ impl<'a> Attempt<'a> {
         let offer = self.until(AwaitInit::new(ceiling), AwaitInit::on_message).await?;
         self.name.clone_from(&offer.visitor().name);
         self.version = offer.visitor().version;
-        self.vacancy()?;
+        self.vacancy().await?;
         self.not_banned().await?;
         let (state, mechanisms) = self.authenticate(offer).await?;
         let mut place = self.place().await?;
@@ -195,18 +198,30 @@ impl<'a> Attempt<'a> {
         Err(Denial::text("banned", text).into())
     }
 
-    fn vacancy(&self) -> Result<(), Failure> {
-        if self.shared.draining.load(Ordering::Relaxed) {
-            let text = self.shared.network.load().proxy.messages.shutdown.clone();
+    async fn vacancy(&mut self) -> Result<(), Failure> {
+        let shared = self.shared;
+        if shared.draining.load(Ordering::Relaxed) {
+            let text = shared.network.load().proxy.messages.shutdown.clone();
             return Err(Denial::text("draining", text).with_reconnect().into());
         }
-        let network = self.shared.network.load();
+        let network = shared.network.load_full();
         let kick_old = network.proxy.duplicate_login == DuplicateLogin::KickOld;
-        match self.shared.players.check(&self.name, network.proxy.limits.players) {
-            // Who is there is sent away once the password was right.
-            Err(Taken::Name) if kick_old => Ok(()),
-            checked => checked.map_err(|t| self.taken(t).into()),
-        }
+        let name = self.name.clone();
+        let began = Instant::now();
+        let checked = async {
+            loop {
+                match shared.players.check(&name, network.proxy.limits.players) {
+                    // Who is there is sent away once the password was right.
+                    Err(Taken::Name) if kick_old => return Ok(()),
+                    // Who leaves and returns at once can be faster than their own goodbye.
+                    Err(Taken::Name) if began.elapsed() < GOODBYE => {
+                        tokio::time::sleep(LEAVING_LOOK).await;
+                    }
+                    checked => return checked,
+                }
+            }
+        };
+        keep_driving(self.link, checked).await.map_err(|taken| self.taken(taken).into())
     }
 
     fn taken(&self, taken: Taken) -> Denial {
