@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use mesegate_protocol::to_client;
 use mesegate_testkit::state::Recording;
 use mesegate_testkit::{Bot, BotOptions, View};
 use tokio::time::{Instant, sleep};
@@ -39,6 +40,15 @@ impl Visit {
         options.language = language.into();
         options.deadline = PATIENCE;
         Bot::join(options).await.unwrap_or_else(|error| panic!("{player}: {error}"))
+    }
+
+    /// Whether the changes of nodes came as such. Where the server takes a map block for one that
+    /// the client does not have yet, as it does while it still lights a new map, it sends the block
+    /// anew instead (`server.cpp`, sendAddNode).
+    pub(crate) fn saw_changes(&self, recording: &Recording) -> bool {
+        let came = |command| recording.events.iter().any(|it| it.command == command);
+        self.world != World::Conflict
+            || [to_client::ADDNODE, to_client::REMOVENODE].into_iter().all(came)
     }
 
     /// Has everything shown, and leaves.
