@@ -7,13 +7,17 @@ mod proxies;
 #[path = "../kube/support.rs"]
 mod support;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use mesegate_proto::admin::v1::ListPlayersRequest;
+use mesegate_proto::admin::v1::player_service_client::PlayerServiceClient;
 use mesegate_testkit::procfs;
+use tonic::transport::Endpoint;
 use xtask::controller::{Controller, ControllerSpec};
 use xtask::kube::Cluster;
-use xtask::wait;
+use xtask::{ports, wait};
 
 use proxies::Proxies;
 use support::{applied, cluster};
@@ -38,6 +42,7 @@ struct Size {
 #[derive(Debug)]
 struct Figures {
     connected: Duration,
+    listed: Duration,
     change: [Duration; 3],
     many: Duration,
     resumed: Duration,
@@ -72,6 +77,27 @@ fn servers(cluster: &Cluster, numbers: std::ops::Range<usize>, name: &str) {
     });
 }
 
+/// How long it takes to read all players from the admin interface, page by page.
+async fn list(url: String, players: usize) -> Duration {
+    let channel = Endpoint::new(url).unwrap().connect().await.unwrap();
+    let mut client = PlayerServiceClient::new(channel);
+    let start = Instant::now();
+    let mut request = ListPlayersRequest { page_size: 1000, ..ListPlayersRequest::default() };
+    let mut names = BTreeSet::new();
+    loop {
+        let page = client.list_players(request.clone()).await.unwrap().into_inner();
+        assert_eq!(page.total as usize, players);
+        names.extend(page.players.into_iter().map(|it| it.name));
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    let took = start.elapsed();
+    assert_eq!(names.len(), players);
+    took
+}
+
 fn measure(cluster: &Cluster, size: Size) -> Figures {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -80,7 +106,9 @@ fn measure(cluster: &Cluster, size: Size) -> Figures {
                   metadata: { name: default }\nspec: { defaultTarget: { server: server-0 } }\n";
     servers(cluster, 0..size.servers, "Change-0.");
     applied(cluster, target);
-    let controller = Controller::start(cluster, &ControllerSpec::new("controller-0")).unwrap();
+    let admin = format!("127.0.0.1:{}", ports::free().unwrap());
+    let spec = ControllerSpec::new("controller-0").flag("--admin", &admin);
+    let controller = Controller::start(cluster, &spec).unwrap();
     let start = Instant::now();
     let proxies = Proxies::start(&controller.url(), size.proxies, size.players, size.servers);
     let all = |what: &str, holds: &dyn Fn() -> bool| {
@@ -94,6 +122,7 @@ fn measure(cluster: &Cluster, size: Size) -> Figures {
         let words = ["get", "mtp/default", "-o=jsonpath={.status.players}"];
         cluster.kubectl(&words).unwrap().output == expected
     });
+    let listed = runtime.block_on(list(format!("http://{admin}"), size.players));
     std::thread::sleep(Duration::from_secs(5));
     let cpu = |it: &Controller| procfs::cpu_time(it.process()).unwrap();
     let (before, from) = (cpu(&controller), Instant::now());
@@ -126,7 +155,7 @@ fn measure(cluster: &Cluster, size: Size) -> Figures {
     let many = start.elapsed().saturating_sub(applied);
 
     let memory = procfs::resident(controller.process()).unwrap();
-    let spec = ControllerSpec::new("controller-0").listen(controller.address());
+    let spec = spec.listen(controller.address());
     let mut running = Some(controller);
     let mut restart = |forget: bool| {
         proxies.begin_again(forget);
@@ -138,7 +167,7 @@ fn measure(cluster: &Cluster, size: Size) -> Figures {
     };
     let resumed = restart(false);
     let resynced = restart(true);
-    Figures { connected, change, many, resumed, resynced, cpu_change, cpu_idle, memory }
+    Figures { connected, listed, change, many, resumed, resynced, cpu_change, cpu_idle, memory }
 }
 
 #[test]
@@ -164,6 +193,7 @@ fn how_the_control_plane_grows() {
     };
     let ms = |it: Duration| format!("{} ms", it.as_millis());
     row("all proxies connected, with everything", &|it| ms(it.connected));
+    row("all players listed, 1000 a page", &|it| ms(it.listed));
     row("one edit on all proxies, p50 / p99 / worst", &|it| {
         let [p50, p99, worst] = it.change.map(|it| it.as_millis());
         format!("{p50} / {p99} / {worst} ms")
@@ -179,5 +209,6 @@ fn how_the_control_plane_grows() {
     println!("\n{table}");
     let largest = all.last().unwrap();
     assert!(largest.change[1] < Duration::from_secs(2), "{largest:?}");
+    assert!(largest.listed < Duration::from_secs(1), "{largest:?}");
     assert!(largest.resumed.max(largest.resynced) < Duration::from_secs(10), "{largest:?}");
 }
