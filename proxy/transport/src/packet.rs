@@ -28,7 +28,7 @@ pub(crate) const SERVER_ID: u16 = 1;
 pub(crate) const NO_ID: u16 = 0;
 
 const CONTROL: u8 = 0;
-const ORIGINAL: u8 = 1;
+pub(crate) const ORIGINAL: u8 = 1;
 const SPLIT: u8 = 2;
 const RELIABLE: u8 = 3;
 

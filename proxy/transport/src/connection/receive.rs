@@ -11,7 +11,7 @@ use crate::packet::{self, Content, MAX_RECEIVE, NO_ID, Packet, SERVER_ID};
 use crate::reassembly::Outcome;
 use crate::recv_channel::Early;
 use crate::send_channel::OVERHEAD;
-use crate::seqnum::Position;
+use crate::seqnum::{INITIAL, Position};
 
 /// ACKs waiting to be sent; beyond it reliables are dropped, which only happens while the
 /// socket is blocked.
@@ -35,7 +35,8 @@ impl Connection {
             // Servers before 5.9 are also heard with id 0, as their clients did.
             Role::Client => header.sender == SERVER_ID || header.sender == NO_ID,
             Role::Server if header.sender == NO_ID && self.open => {
-                return self.acknowledge_old(header.channel, packet);
+                let now = self.clock.at(now);
+                return self.handle_without_id(now, header.channel, packet);
             }
             Role::Server => header.sender == NO_ID || header.sender == self.peer_id,
         };
@@ -62,16 +63,28 @@ impl Connection {
         }
     }
 
-    /// Clients before 5.11 do not rewrite the id in their first packet. If its ACK got lost
-    /// they repeat it with id 0 until they give up, so it is acknowledged, and nothing else.
-    fn acknowledge_old(&mut self, channel: u8, packet: &[u8]) {
-        if let Some(Packet::Reliable { seqnum, .. }) = Packet::parse(packet)
-            && self.recv[usize::from(channel)].position(seqnum) == Position::Old
-        {
-            self.acknowledge(channel, seqnum);
-        } else {
-            self.stats.malformed += 1;
+    /// Clients before 5.11 do not rewrite the id in their first packet, an empty one on channel 0
+    /// (`network/mtp/impl.cpp`, `Connection::Connect`). If it got lost, or its ACK, they repeat it
+    /// with id 0 until they give up, and nothing they send on that channel is next before it is
+    /// there. So it is taken, which whoever guesses the address gains nothing by; anything else is
+    /// at most acknowledged.
+    fn handle_without_id(&mut self, now: Micros, channel: u8, packet: &[u8]) {
+        if let Some(Packet::Reliable { seqnum, content }) = Packet::parse(packet) {
+            let position = self.recv[usize::from(channel)].position(seqnum);
+            let first = (channel, seqnum, content) == (0, INITIAL, &[packet::ORIGINAL][..]);
+            match position {
+                Position::Old => return self.acknowledge(channel, seqnum),
+                Position::Next if first => {
+                    self.handle_reliable(now, channel, seqnum, content);
+                    if self.closed.is_none() {
+                        self.settle_receive();
+                    }
+                    return;
+                }
+                _ => {}
+            }
         }
+        self.stats.malformed += 1;
     }
 
     fn handle_reliable(&mut self, now: Micros, channel: u8, seqnum: u16, content: &[u8]) {

@@ -110,6 +110,27 @@ fn a_server_speaks_the_vectors() {
     assert!(drain(&mut s, now).is_empty(), "nobody is left to say goodbye to");
 }
 
+/// What clients before 5.11 do when their first packet gets lost and their INIT does not.
+#[test]
+fn a_first_packet_that_comes_late_and_without_an_id_is_taken() {
+    let (mut s, now) = server();
+    feed(&mut s, now, "4f457403 1234 00 00 00 ffdc");
+    feed(&mut s, now, "4f457403 1234 00 03 ffdd 01 0032 07");
+    assert_eq!(drain(&mut s, now), [hex("4f457403 0001 00 00 00 ffdd")]);
+    assert!(s.poll_message().is_none(), "it is not next");
+    // Nothing else is taken without an id.
+    feed(&mut s, now, "4f457403 0000 00 03 ffdc 01 0032 09");
+    feed(&mut s, now, "4f457403 0000 00 03 ffde 01");
+    feed(&mut s, now, "4f457403 0000 01 03 ffdc 01");
+    assert!(drain(&mut s, now).is_empty());
+    for _ in 0..2 {
+        feed(&mut s, now, "4f457403 0000 00 03 ffdc 01");
+        assert_eq!(drain(&mut s, now), [hex("4f457403 0001 00 00 00 ffdc")]);
+    }
+    assert_eq!(s.poll_message().unwrap().data, hex("0032 07"));
+    assert!(s.poll_message().is_none());
+}
+
 #[test]
 fn split_messages_look_as_the_engine_makes_them() {
     let (mut s, now) = server();
