@@ -45,7 +45,7 @@ struct Inner {
 /// Why a name is not given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unclaimed {
-    /// A player on this proxy has it.
+    /// Somebody has it, on the proxy of that name.
     Held(String),
     /// Nobody could decide.
     Undecided,
