@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use kube::Client;
 use mesegate_admin::{Admin, AdminError, Authority, Tls, TlsError, accept, follow_certificate};
@@ -17,6 +17,7 @@ use tokio::time::MissedTickBehavior;
 use crate::admin::{Accounts, Whole};
 use crate::claims::Claims;
 use crate::cli::Options;
+use crate::clock::unix_now;
 use crate::cluster::Cluster;
 use crate::compile::{Compiled, compile};
 use crate::events::Events;
@@ -257,7 +258,7 @@ async fn keep_compiled(
     aging.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         revision.mark_unchanged();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+        let now = unix_now();
         let new = compile(&cluster.world(), now);
         metrics.compiles_total.inc();
         for ((kind, name), verdict) in &new.verdicts {

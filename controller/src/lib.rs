@@ -12,6 +12,7 @@ pub mod admin;
 mod app;
 pub mod claims;
 pub mod cli;
+mod clock;
 pub mod cluster;
 pub mod compile;
 pub mod events;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use kube::api::{Api, Patch, PatchParams};
@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::clock::unix_now;
 use crate::cluster::Cluster;
 use crate::compile::Compiled;
 use crate::events::{Events, Happening};
@@ -142,7 +143,7 @@ impl<L: Leadership> Writer<L> {
     fn wanted(&mut self, written: &Written) -> BTreeMap<Key, (Value, Value)> {
         let compiled = Arc::clone(&self.compiled.borrow_and_update());
         let members = self.fleet.members();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+        let now = unix_now();
         let now = Timestamp::from_unix(now as i64);
         let view = View { compiled: &compiled, members: &members, now };
         let mut all = BTreeMap::new();

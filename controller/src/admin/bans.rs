@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use kube::api::{Api, DeleteParams, ObjectMeta, PostParams, Preconditions};
@@ -15,6 +15,7 @@ use mesegate_resource::{BanSpec, BanTarget, Cidr, Kind, MinetestBan, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::{AT_A_TIME, MANAGER, Whole};
+use crate::clock::unix_now;
 
 /// Who made a ban, and what they wrote for operators alone.
 const AUTHOR: &str = "mesegate.dev/author";
@@ -98,7 +99,7 @@ async fn post(
 
 /// Ends the visits of those whom a new ban concerns, wherever they are.
 async fn send_away(whole: &Whole, ban: &BanSpec, deadline: Instant) -> Vec<String> {
-    let now = now();
+    let now = unix_now();
     let concerned = |player: &pb::Player| match &ban.target {
         BanTarget::Name(name) => name.eq_ignore_ascii_case(&player.name),
         BanTarget::Cidr(_) => {
@@ -210,12 +211,8 @@ fn created(ban: &MinetestBan) -> i64 {
     ban.metadata.creation_timestamp.as_ref().map_or(0, |it| it.0.as_second().max(0))
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs())
-}
-
 fn holds(ban: &MinetestBan) -> bool {
-    ban.spec.expires_at.is_none_or(|end| end.unix() > now() as i64)
+    ban.spec.expires_at.is_none_or(|end| end.unix() > unix_now() as i64)
 }
 
 fn same(a: &BanTarget, b: &BanTarget) -> bool {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
 use super::reviews::{ReviewError, Reviews};
+use crate::clock::unix_now;
 
 /// What tokens of proxies have to be made for.
 pub const AUDIENCE: &str = "mesegate-control";
@@ -81,7 +81,7 @@ impl Guard {
 
     /// Logs a refusal, not more often than once a second.
     fn tell(&self, status: &Status) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+        let now = unix_now();
         if self.told.swap(now, Ordering::Relaxed) != now {
             tracing::warn!(code = ?status.code(), "a proxy is not let in: {}", status.message());
         }
