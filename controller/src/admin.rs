@@ -23,13 +23,14 @@ use mesegate_proto::admin::v1::FailureReason as Reason;
 use mesegate_proto::control::v1::command::Op;
 use mesegate_proto::control::v1::command_result::Result as Outcome;
 use mesegate_proto::control::v1::{DrainCommand, KickCommand, MoveCommand, TellCommand};
-use mesegate_resource::{GroupSpec, Kind, ServerSpec};
+use mesegate_resource::{GroupSpec, Kind, ProxySpec, ServerSpec};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 
 use crate::cluster::Cluster;
 use crate::compile::Compiled;
-use crate::fleet::{Change, Fleet};
+use crate::events::{Events, Happening};
+use crate::fleet::{Change, Fleet, Key};
 pub use accounts::Accounts;
 
 /// Who writes, as the API server records it.
@@ -57,6 +58,8 @@ pub struct Whole {
     pub compiled: watch::Receiver<Arc<Compiled>>,
     /// What proxies say.
     pub fleet: Fleet,
+    /// Where it is told what was done.
+    pub events: Events,
     /// True from the moment the process was asked to stop.
     pub stopping: watch::Receiver<bool>,
 }
@@ -120,10 +123,17 @@ impl Network for Whole {
     async fn kick(&self, name: &str, kick: Kick, deadline: Instant) -> Result<(), Failure> {
         let Kick { text, reconnect, ban } = kick;
         let op = Op::Kick(KickCommand { name: name.to_owned(), text, reconnect, ban });
+        let holder = self.fleet.holder(name);
         match self.fleet.command_holder(name, op, deadline).await? {
-            Outcome::Done(_) => Ok(()),
-            _ => Err(odd()),
+            Outcome::Done(_) => {}
+            _ => return Err(odd()),
         }
+        // Those whom a ban concerns are in what is told about the ban.
+        if let Some(holder) = holder.filter(|_| !ban) {
+            let note = format!("an operator has sent player {name} away from {}", holder.1);
+            self.tell_of_fleet(&holder, "Kicked", "Kick", note);
+        }
+        Ok(())
     }
 
     async fn tell(
@@ -172,6 +182,10 @@ impl Network for Whole {
             self.fleet.reports().iter().any(|it| it.name == proxy && drains(it) != cancel)
         })
         .await;
+        let (reason, does) =
+            if cancel { ("DrainEnded", "again lets") } else { ("Draining", "no longer lets") };
+        let note = format!("an operator has asked for it: {proxy} {does} players in");
+        self.tell_of_fleet(&key, reason, "Drain", note);
         Ok(())
     }
 
@@ -211,6 +225,13 @@ impl Network for Whole {
 }
 
 impl Whole {
+    /// Tells what was done to a proxy, at the document of its fleet.
+    fn tell_of_fleet(&self, proxy: &Key, reason: &str, action: &'static str, note: String) {
+        let uid = self.cluster.uid(ProxySpec::KIND, &proxy.0, &self.namespace);
+        let it = Happening::done(ProxySpec::KIND, &proxy.0, uid, reason, action, note);
+        self.events.record(it);
+    }
+
     /// Waits until `done` holds, the deadline, or a while.
     async fn in_force(&self, deadline: Instant, done: impl Fn() -> bool) {
         let end = deadline.min(Instant::now() + IN_FORCE);

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kube::Client;
-use mesegate_admin::{Admin, AdminError, Authority, Tls, TlsError, accept, follow_certificate};
+use mesegate_admin::{
+    Admin, AdminError, Authority, ProxyTokens, Tls, TlsError, TokensError, accept,
+    follow_certificate,
+};
 use mesegate_proto::control::MAX_MESSAGE;
 use mesegate_proto::control::v1::control_service_server::ControlServiceServer;
 use tokio::net::TcpListener;
@@ -23,6 +26,7 @@ use crate::compile::{Compiled, compile};
 use crate::events::Events;
 use crate::fleet::Fleet;
 use crate::http::{self, Pages};
+use crate::janitor::Janitor;
 use crate::lease::{self, Leadership};
 use crate::metrics::Metrics;
 use crate::stream::Control;
@@ -50,6 +54,9 @@ pub enum RunError {
          example 127.0.0.1:7443 to do without"
     )]
     Exposed(SocketAddr),
+    /// The tokens of proxies.
+    #[error("--tokens: {0}")]
+    Tokens(#[from] TokensError),
     /// Keys and certificates.
     #[error("{0}")]
     Tls(#[from] TlsError),
@@ -102,6 +109,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let client = Client::try_from(config).map_err(|error| RunError::Client(Box::new(error)))?;
     let tls = options.certificate().map(Tls::load).transpose()?.map(Arc::new);
+    let tokens = options.tokens.as_deref().map(ProxyTokens::load).transpose()?.map(Arc::new);
     let listener = listen("--listen", options.listen).await?;
     let http = listen("--http", options.http).await?;
     let reviews = Arc::new(Reviews::new(&client));
@@ -133,12 +141,15 @@ async fn serve(options: Options) -> Result<(), RunError> {
         metrics.clone(),
         stopping.clone(),
     );
+    let events =
+        Events::publish(client.clone(), namespace.clone(), options.identity(), metrics.clone());
     let whole = Whole {
         client: client.clone(),
         namespace: namespace.clone(),
         cluster: cluster.clone(),
         compiled: compiled.clone(),
         fleet: fleet.clone(),
+        events: events.clone(),
         stopping: stopping.clone(),
     };
     if let Some(admin) = admin {
@@ -147,12 +158,23 @@ async fn serve(options: Options) -> Result<(), RunError> {
     tokio::spawn(keep_swept(fleet.clone()));
     let (leads, led) = watch::channel(false);
     tokio::spawn(keep_claims(holder.clone(), cluster.clone(), claims.clone(), leads));
-    let gate = match &tls {
-        Some(_) => Gate::guarded(reviews, namespace.clone()),
-        None => Gate::Open,
+    let gate = match (&tls, &tokens) {
+        (Some(_), Some(tokens)) => Gate::listed(Arc::clone(tokens)),
+        (Some(_), None) => Gate::guarded(reviews, namespace.clone()),
+        (None, _) => Gate::Open,
     };
-    let events =
-        Events::publish(client.clone(), namespace.clone(), options.identity(), metrics.clone());
+    if let Some(tokens) = tokens {
+        tokio::spawn(async move { tokens.follow().await });
+    }
+    let janitor = Janitor {
+        client: client.clone(),
+        namespace: namespace.clone(),
+        cluster: cluster.clone(),
+        leadership: holder.clone(),
+        retention: options.ban_retention,
+        metrics: metrics.clone(),
+    };
+    tokio::spawn(janitor.run());
     let writer = Writer {
         client,
         namespace: namespace.clone(),

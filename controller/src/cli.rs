@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::Parser;
 use mesegate_admin::{AdminOptions, CertificateFiles};
 
+use crate::janitor::Retention;
+
 /// Gives the custom resources of a namespace to Mesegate's proxies.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "mesegate-controller", version, about, max_term_width = 100)]
@@ -37,6 +39,21 @@ pub struct Options {
         requires = "tls_cert"
     )]
     pub tls_client_ca: Option<PathBuf>,
+
+    /// File with the tokens of proxies, instead of those of ServiceAccounts; edits are picked up
+    /// while running
+    #[arg(long, env = "MESEGATE_CONTROL_TOKENS", value_name = "FILE", requires = "tls_cert")]
+    pub tokens: Option<PathBuf>,
+
+    /// How long a MinetestBan stays after its end before it is deleted, such as 24h, or forever
+    #[arg(
+        long,
+        env = "MESEGATE_BAN_RETENTION",
+        default_value = "24h",
+        value_name = "TIME",
+        value_parser = Retention::parse
+    )]
+    pub ban_retention: Retention,
 
     /// Namespace of the objects [default: that of the kubeconfig or of the pod]
     #[arg(long, env = "MESEGATE_NAMESPACE", value_name = "NAME")]

@@ -19,6 +19,7 @@ use mesegate_resource::{
 use serde::de::DeserializeOwned;
 use tokio::sync::{OnceCell, watch};
 
+use crate::known::{Known, Strange};
 use crate::metrics::Metrics;
 use crate::pauses::pauses;
 use crate::world::{Broken, Object, Slice, World};
@@ -26,7 +27,7 @@ use crate::world::{Broken, Object, Slice, World};
 /// The label that tells the Service of a slice.
 const SERVICE: &str = "kubernetes.io/service-name";
 
-type Guarded<K> = Store<DeserializeGuard<K>>;
+type Guarded<K> = Store<DeserializeGuard<Known<K>>>;
 
 /// What the API server has told so far. Cloning shares it.
 #[derive(Clone)]
@@ -50,13 +51,14 @@ impl Cluster {
     pub fn watch(client: &Client, namespace: &str, metrics: &Metrics) -> Self {
         let (sender, revision) = watch::channel(0);
         let sender = Arc::new(sender);
+        let strange = Strange::new(metrics.clone());
         Self {
-            servers: follow(client, namespace, &sender, metrics),
-            groups: follow(client, namespace, &sender, metrics),
-            proxies: follow(client, namespace, &sender, metrics),
-            bans: follow(client, namespace, &sender, metrics),
-            services: follow(client, namespace, &sender, metrics),
-            slices: follow(client, namespace, &sender, metrics),
+            servers: follow(client, namespace, &sender, &strange, metrics),
+            groups: follow(client, namespace, &sender, &strange, metrics),
+            proxies: follow(client, namespace, &sender, &strange, metrics),
+            bans: follow(client, namespace, &sender, &strange, metrics),
+            services: follow(client, namespace, &sender, &strange, metrics),
+            slices: follow(client, namespace, &sender, &strange, metrics),
             revision,
             seen: Arc::default(),
         }
@@ -96,7 +98,7 @@ impl Cluster {
 
     /// Proxies that were connected, as the statuses say that were written last.
     pub fn connected_before(&self) -> usize {
-        let connected = |it: &Arc<DeserializeGuard<MinetestProxy>>| {
+        let connected = |it: &Arc<DeserializeGuard<Known<MinetestProxy>>>| {
             let status = it.0.as_ref().ok()?.status.as_ref()?;
             status.connected.map(|it| it as usize)
         };
@@ -117,7 +119,8 @@ impl Cluster {
             }
         }
         let slices = self.slices.state();
-        world.slices = slices.iter().filter_map(|it| it.0.as_ref().ok().and_then(slice)).collect();
+        world.slices =
+            slices.iter().filter_map(|it| it.0.as_ref().ok().and_then(|it| slice(it))).collect();
         world
     }
 }
@@ -126,6 +129,7 @@ fn follow<K>(
     client: &Client,
     namespace: &str,
     revision: &Arc<watch::Sender<u64>>,
+    strange: &Strange,
     metrics: &Metrics,
 ) -> Guarded<K>
 where
@@ -138,10 +142,10 @@ where
         + 'static,
 {
     let (store, writer) = reflector::store();
-    let api: Api<DeserializeGuard<K>> = Api::namespaced(client.clone(), namespace);
+    let api: Api<DeserializeGuard<Known<K>>> = Api::namespaced(client.clone(), namespace);
     let (revision, metrics) = (Arc::clone(revision), metrics.clone());
     let kind = K::kind(&()).into_owned();
-    tokio::spawn(async move {
+    tokio::spawn(strange.clone().during(async move {
         let events = watcher(api, watcher::Config::default())
             .modify(|object| object.meta_mut().managed_fields = None)
             .backoff(pauses())
@@ -156,7 +160,7 @@ where
                 }
             }
         }
-    });
+    }));
     store
 }
 

@@ -50,6 +50,19 @@ pub struct Happening {
 }
 
 impl Happening {
+    /// Something that was done to an object because somebody asked for it.
+    pub fn done(
+        kind: &str,
+        name: &str,
+        uid: Option<String>,
+        reason: &str,
+        action: &'static str,
+        note: String,
+    ) -> Self {
+        let (kind, name, reason) = (kind.to_owned(), name.to_owned(), reason.to_owned());
+        Self { kind, name, uid, warning: false, reason, action, note }
+    }
+
     /// What has changed between two lists of conditions of an object: whether it is accepted,
     /// what it refers to, and whether a proxy refused it.
     pub fn between(

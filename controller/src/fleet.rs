@@ -29,27 +29,48 @@ pub const MAX_PLAYERS: usize = 100_000;
 pub type Key = (String, String);
 
 /// One proxy.
-#[derive(Debug, Clone)]
-pub struct Member {
+#[derive(Debug)]
+struct Member {
     /// Which of its streams counts.
     serial: u64,
     /// Its release.
-    pub release: String,
+    release: String,
     /// When its stream ended, if it has.
-    pub gone: Option<Instant>,
+    gone: Option<Instant>,
+    /// What it has in force.
+    acked: Option<Arc<Set>>,
+    /// Why it refused what it was sent last, if it did.
+    refused: Option<String>,
+    /// Its players, by name.
+    players: HashMap<String, Arc<pb::Player>>,
+    /// Names in a full report that is not complete yet.
+    seen: Option<HashSet<String>>,
+    /// What it found out about servers, by name.
+    probes: Arc<BTreeMap<String, Probe>>,
+    /// What it says about itself; its count of players is not true.
+    proxy: Option<pb::Proxy>,
+    commands: errand::Sender,
+}
+
+/// What is known of a proxy that is connected.
+#[derive(Debug, Clone)]
+pub struct Connected {
+    /// Its class.
+    pub class: String,
+    /// Its name.
+    pub name: String,
+    /// Its release.
+    pub release: String,
     /// What it has in force.
     pub acked: Option<Arc<Set>>,
     /// Why it refused what it was sent last, if it did.
     pub refused: Option<String>,
-    /// Its players, by name.
-    pub players: HashMap<String, Arc<pb::Player>>,
-    /// Names in a full report that is not complete yet.
-    seen: Option<HashSet<String>>,
+    /// How many players it has.
+    pub players: u32,
     /// What it found out about servers, by name.
     pub probes: Arc<BTreeMap<String, Probe>>,
-    /// What it says about itself; its count of players is not true.
-    pub proxy: Option<pb::Proxy>,
-    commands: errand::Sender,
+    /// Whether it lets nobody in any more.
+    pub draining: bool,
 }
 
 /// All proxies. Cloning shares them.
@@ -108,11 +129,23 @@ impl Fleet {
         Seat { fleet: self.clone(), key, serial, errands }
     }
 
-    /// All proxies, by class and name, without those that have been gone for long.
-    pub fn members(&self) -> BTreeMap<Key, Member> {
+    /// Proxies that are connected, by class and name, and how many players each server has, those
+    /// of proxies that may come back included.
+    pub fn view(&self) -> (Vec<Connected>, HashMap<String, u32>) {
         let mut state = self.lock();
         state.sweep();
-        state.members.clone()
+        let connected = state.members.iter().filter(|(_, it)| it.gone.is_none());
+        let connected = connected.map(|((class, name), it)| Connected {
+            class: class.clone(),
+            name: name.clone(),
+            release: it.release.clone(),
+            acked: it.acked.clone(),
+            refused: it.refused.clone(),
+            players: it.players.len() as u32,
+            probes: Arc::clone(&it.probes),
+            draining: it.proxy.as_ref().is_some_and(|it| it.state() == pb::ProxyState::Draining),
+        });
+        (connected.collect(), state.roster.by_server().clone())
     }
 
     /// How many streams there are.
@@ -128,6 +161,11 @@ impl Fleet {
     /// The player of that name.
     pub fn player(&self, name: &str) -> Option<Arc<pb::Player>> {
         self.lock().roster.get(name).map(|(_, player)| Arc::clone(player))
+    }
+
+    /// The proxy that holds the player of that name.
+    pub fn holder(&self, name: &str) -> Option<Key> {
+        self.lock().roster.get(name).map(|(key, _)| key.clone())
     }
 
     /// Players who are wanted, by name: at most `limit` that come after `after`.
@@ -148,16 +186,7 @@ impl Fleet {
 
     /// How many players each server has; servers without any are not in it.
     pub fn by_server(&self) -> HashMap<String, u32> {
-        let mut counts = HashMap::new();
-        for player in self.lock().roster.iter() {
-            match counts.get_mut(&player.server) {
-                Some(count) => *count += 1,
-                None => {
-                    counts.insert(player.server.clone(), 1);
-                }
-            }
-        }
-        counts
+        self.lock().roster.by_server().clone()
     }
 
     /// Proxies that are connected.
@@ -206,8 +235,7 @@ impl Fleet {
         op: Op,
         deadline: Instant,
     ) -> Result<Outcome, Failure> {
-        let holder = self.lock().roster.get(player).map(|(key, _)| key.clone());
-        let holder = holder.ok_or_else(|| Failure::no_such_player(player))?;
+        let holder = self.holder(player).ok_or_else(|| Failure::no_such_player(player))?;
         self.command(&holder, op, deadline).await
     }
 
@@ -373,9 +401,9 @@ mod tests {
         let left = vec!["a".into()];
         old.players(PlayerReport { full: false, present, left, more: false });
         let players = |fleet: &Fleet| {
-            let players = fleet.members()[&key].players.clone();
-            let mut all: Vec<_> =
-                players.values().map(|it| format!("{} {}", it.name, it.server)).collect();
+            let state = fleet.lock();
+            let players = state.members[&key].players.values();
+            let mut all: Vec<_> = players.map(|it| format!("{} {}", it.name, it.server)).collect();
             all.sort();
             all
         };
@@ -400,9 +428,11 @@ mod tests {
         assert!(old.replaced() && !new.replaced());
         old.players(PlayerReport { full: true, ..PlayerReport::default() });
         drop(old);
-        let member = &fleet.members()[&key];
-        assert_eq!((member.players.len(), member.gone, &*member.release), (1, None, "2"));
+        let (connected, players) = fleet.view();
+        let [it] = &connected[..] else { unreachable!("{connected:?}") };
+        assert_eq!((it.players, &*it.release, players["y"]), (1, "2", 1));
         drop(new);
-        assert!(fleet.members()[&key].gone.is_some() && fleet.connected() == 0);
+        assert!(fleet.lock().members[&key].gone.is_some() && fleet.connected() == 0);
+        assert_eq!(fleet.view().1["y"], 1);
     }
 }

@@ -18,6 +18,8 @@ pub mod compile;
 pub mod events;
 pub mod fleet;
 mod http;
+pub mod janitor;
+pub mod known;
 pub mod lease;
 pub mod metrics;
 mod pauses;

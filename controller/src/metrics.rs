@@ -33,6 +33,10 @@ pub struct Metrics {
     pub events_total: IntCounter,
     /// Events that were left out: there were too many, or the API server took none.
     pub events_dropped_total: IntCounter,
+    /// Fields of objects that this release does not know, by kind.
+    pub unknown_fields: IntGauge,
+    /// Bans that were over and were deleted.
+    pub bans_deleted_total: IntCounter,
     /// Names that are held.
     pub claims: IntGauge,
     /// 1 while this replica writes.
@@ -70,6 +74,11 @@ impl Metrics {
             watch_errors_total: counter("watch_errors_total", "Errors of watches.")?,
             events_total: counter("events_total", "Events published.")?,
             events_dropped_total: counter("events_dropped_total", "Events left out.")?,
+            unknown_fields: gauge(
+                "unknown_fields",
+                "Fields of objects that this release does not know.",
+            )?,
+            bans_deleted_total: counter("bans_deleted_total", "Bans deleted after their end.")?,
             claims: gauge("claims", "Names that players have, on the leader.")?,
             leader: gauge("leader", "1 while this replica writes.")?,
             registry: registry.clone(),

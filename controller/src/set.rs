@@ -1,7 +1,7 @@
 //! Sets of documents, as proxies get them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mesegate_proto::control::v1::connect_response::Message;
 use mesegate_proto::control::v1::{ConnectResponse, Delta, Resource, ResourceName, Snapshot};
@@ -25,10 +25,18 @@ impl Item {
 }
 
 /// All documents that one fleet of proxies gets. Never changes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Set {
     hash: Hash,
     items: BTreeMap<(String, String), Arc<Item>>,
+    /// What was last found to lead to it, and from where: most proxies come from the same set.
+    way: Mutex<Option<(Hash, Vec<ConnectResponse>)>>,
+}
+
+impl PartialEq for Set {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
 }
 
 impl Set {
@@ -36,7 +44,8 @@ impl Set {
     pub fn new(items: impl IntoIterator<Item = Arc<Item>>) -> Self {
         let key = |item: &Item| (item.resource.kind.clone(), item.resource.name.clone());
         let items: BTreeMap<_, _> = items.into_iter().map(|item| (key(&item), item)).collect();
-        Self { hash: hash(items.values().map(|item| &item.digest)), items }
+        let hash = hash(items.values().map(|item| &item.digest));
+        Self { hash, items, way: Mutex::default() }
     }
 
     /// Hash over all documents.
@@ -84,6 +93,14 @@ impl Set {
 
     /// What leads from `base` to it; all of it where that is less.
     pub fn since(&self, base: &Self) -> Vec<ConnectResponse> {
+        let mut way = self.way.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*way {
+            Some((from, messages)) if *from == base.hash => messages.clone(),
+            _ => way.insert((base.hash, self.compare(base))).1.clone(),
+        }
+    }
+
+    fn compare(&self, base: &Self) -> Vec<ConnectResponse> {
         let differs = |(key, item): &(&(String, String), &Arc<Item>)| {
             base.items.get(*key).is_none_or(|old| old.digest != item.digest)
         };

@@ -1,28 +1,28 @@
 //! What is said about each object: its status, from what was found out and what proxies report.
 //! Pure functions.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use mesegate_proto::admin::v1::ProxyState;
 use mesegate_resource::{
     BanStatus, Condition, ConditionStatus, ConditionType, GroupStatus, Kind, ProxyMember,
     ProxySpec, ProxyStatus, Reason, ServerSpec, ServerState, ServerStatus, Timestamp,
 };
 
 use crate::compile::{Compiled, Finding, Verdict};
-use crate::fleet::{Key, Member};
+use crate::fleet::Connected;
+use crate::set::{Item, Set};
 
 /// Members of a fleet that its status names.
 const MAX_MEMBERS: usize = 64;
 
 /// All that statuses are made of.
 pub struct View<'a> {
-    /// What was found out.
-    pub compiled: &'a Compiled,
-    /// What proxies report.
-    pub members: &'a BTreeMap<Key, Member>,
-    /// Now.
-    pub now: Timestamp,
+    compiled: &'a Compiled,
+    /// Proxies, and whether they have all that is in force.
+    connected: Vec<(&'a Connected, bool)>,
+    players: &'a HashMap<String, u32>,
+    now: Timestamp,
 }
 
 /// Conditions of one object.
@@ -81,12 +81,23 @@ impl Conditions<'_> {
     }
 }
 
-impl View<'_> {
-    fn connected(&self) -> impl Iterator<Item = (&Key, &Member)> {
-        self.members.iter().filter(|(_, member)| member.gone.is_none())
+impl<'a> View<'a> {
+    /// What was found out, the proxies that are connected, and how many players each server has.
+    pub fn new(
+        compiled: &'a Compiled,
+        connected: &'a [Connected],
+        players: &'a HashMap<String, u32>,
+        now: Timestamp,
+    ) -> Self {
+        let hash = |set: &Arc<Set>| set.hash();
+        let connected = connected.iter().map(|it| {
+            let wanted = compiled.sets.get(&it.class).map(hash);
+            (it, wanted.is_some() && it.acked.as_ref().map(hash) == wanted)
+        });
+        Self { compiled, connected: connected.collect(), players, now }
     }
 
-    fn conditions<'a>(&self, verdict: &Verdict, before: &'a [Condition]) -> Conditions<'a> {
+    fn conditions<'b>(&self, verdict: &Verdict, before: &'b [Condition]) -> Conditions<'b> {
         let generation = verdict.generation;
         let mut made = Conditions { before, generation, now: self.now, list: Vec::new() };
         made.finding(ConditionType::Accepted, &verdict.accepted);
@@ -98,28 +109,31 @@ impl View<'_> {
 
     /// Whether the proxies have an object.
     fn programmed(&self, made: &mut Conditions<'_>, kind: &str, name: &str, class: Option<&str>) {
-        let (mut all, mut have, mut refused) = (0, 0, Vec::new());
-        for ((own, proxy), member) in self.connected() {
-            if class.is_some_and(|it| it != own) {
+        let (mut all, mut have, mut refused) = (0, 0, None);
+        // Proxies of a class stand together.
+        let mut last: Option<(&str, Option<&Arc<Item>>)> = None;
+        for (proxy, current) in &self.connected {
+            if class.is_some_and(|it| it != proxy.class) {
                 continue;
             }
             all += 1;
-            let wanted = self.compiled.sets.get(own).and_then(|it| it.get(kind, name));
-            let there = member.acked.as_ref().and_then(|it| it.get(kind, name));
-            if wanted.is_some() && wanted.map(|it| it.digest) == there.map(|it| it.digest) {
+            let wanted = match last {
+                Some((class, wanted)) if class == proxy.class => wanted,
+                _ => self.compiled.sets.get(&proxy.class).and_then(|it| it.get(kind, name)),
+            };
+            last = Some((&proxy.class, wanted));
+            let there = || proxy.acked.as_ref().and_then(|it| it.get(kind, name));
+            if wanted.is_some_and(|it| *current || there().map(|it| it.digest) == Some(it.digest)) {
                 have += 1;
-            } else if let Some(reason) = &member.refused {
-                refused.push(format!("{proxy}: {reason}"));
+            } else if let Some(reason) = &proxy.refused {
+                refused.get_or_insert_with(|| format!("{}: {reason}", proxy.name));
             }
         }
         let kind = ConditionType::Programmed;
-        let (status, reason, message) = match (all, have) {
+        let (status, reason, message) = match (all, refused) {
             (0, _) => (ConditionStatus::Unknown, Reason::NoProxies, String::new()),
             _ if have == all => (ConditionStatus::True, Reason::Programmed, String::new()),
-            _ if !refused.is_empty() => {
-                let message = refused.swap_remove(0);
-                (ConditionStatus::False, Reason::Refused, message)
-            }
+            (_, Some(message)) => (ConditionStatus::False, Reason::Refused, message),
             _ => {
                 let message = format!("{have} of {all} proxies have it");
                 (ConditionStatus::False, Reason::Pending, message)
@@ -129,8 +143,7 @@ impl View<'_> {
     }
 
     fn players_on(&self, server: &str) -> u32 {
-        let on = |member: &Member| member.players.values().filter(|it| it.server == server).count();
-        self.members.values().map(|it| on(it) as u32).sum()
+        self.players.get(server).copied().unwrap_or_default()
     }
 
     /// Of a server.
@@ -143,15 +156,15 @@ impl View<'_> {
     ) -> ServerStatus {
         let mut made = self.conditions(verdict, &before.conditions);
         self.programmed(&mut made, ServerSpec::KIND, name, None);
-        let proxies = self.connected().count() as u32;
+        let proxies = self.connected.len() as u32;
         let (mut known, mut up, mut silent, mut hash) = (0_u32, 0_u32, None, None);
-        for ((_, proxy), member) in self.connected() {
-            let Some(probe) = member.probes.get(name).filter(|it| it.known) else { continue };
+        for (proxy, _) in &self.connected {
+            let Some(probe) = proxy.probes.get(name).filter(|it| it.known) else { continue };
             known += 1;
             if probe.up {
                 up += 1;
             } else {
-                silent.get_or_insert_with(|| format!("{proxy}: {}", probe.reason));
+                silent.get_or_insert_with(|| format!("{}: {}", proxy.name, probe.reason));
             }
             if !probe.content_hash.is_empty() {
                 hash.get_or_insert_with(|| probe.content_hash.clone());
@@ -221,18 +234,18 @@ impl View<'_> {
         let mut made = self.conditions(verdict, &before.conditions);
         self.programmed(&mut made, ProxySpec::KIND, name, Some(name));
         made.ready(None);
-        let own = || self.connected().filter(|((class, _), _)| class == name);
-        let member = |((_, proxy), member): (&Key, &Member)| ProxyMember {
-            name: proxy.clone(),
-            version: member.release.clone(),
-            players: member.players.len() as u32,
-            draining: member.proxy.as_ref().is_some_and(|it| it.state() == ProxyState::Draining),
+        let own = || self.connected.iter().map(|(it, _)| *it).filter(|it| it.class == name);
+        let member = |proxy: &Connected| ProxyMember {
+            name: proxy.name.clone(),
+            version: proxy.release.clone(),
+            players: proxy.players,
+            draining: proxy.draining,
         };
         ProxyStatus {
             observed_generation: Some(verdict.generation),
             conditions: made.list,
             connected: Some(own().count() as u32),
-            players: Some(own().map(|(_, it)| it.players.len() as u32).sum()),
+            players: Some(own().map(|it| it.players).sum()),
             proxies: own().take(MAX_MEMBERS).map(member).collect(),
         }
     }

@@ -31,7 +31,7 @@ const QUEUE: usize = 4;
 const AHEAD: usize = 64;
 
 /// What streams need. Cloning shares it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Control {
     /// What is in force.
     pub compiled: watch::Receiver<Arc<Compiled>>,

@@ -10,9 +10,11 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::{Client, Error, Resource};
 use mesegate_resource::{
-    API_VERSION, BanSpec, BanStatus, Condition, GroupSpec, Kind, MinetestBan, MinetestProxy,
-    MinetestServer, MinetestServerGroup, ProxySpec, ServerSpec, Timestamp,
+    API_VERSION, BanSpec, BanStatus, Condition, GroupSpec, GroupStatus, Kind, MinetestBan,
+    MinetestProxy, MinetestServer, MinetestServerGroup, ProxySpec, ProxyStatus, ServerSpec,
+    ServerStatus, Timestamp,
 };
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -22,6 +24,7 @@ use crate::cluster::Cluster;
 use crate::compile::Compiled;
 use crate::events::{Events, Happening};
 use crate::fleet::Fleet;
+use crate::known::Known;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::status::{View, is_ready};
@@ -94,13 +97,14 @@ impl<L: Leadership> Writer<L> {
     async fn round(&mut self, written: &mut Written) {
         let wanted = self.wanted(written);
         written.retain(|key, (_, at)| wanted.contains_key(key) && at.elapsed() < BELIEF);
-        let due = wanted.into_iter().filter(|(key, (before, status))| {
-            let last = written.get(key);
-            let same = before == status || last.is_some_and(|(it, _)| it == status);
+        let due = wanted.into_iter().filter_map(|(key, change)| {
+            let (before, status) = change?;
+            let last = written.get(&key);
+            let same = last.is_some_and(|(it, _)| *it == status);
             let calm = last.is_some_and(|(it, at)| {
-                at.elapsed() < PLAYERS && without_players(it) == without_players(status)
+                at.elapsed() < PLAYERS && without_players(it) == without_players(&status)
             });
-            !same && !calm
+            (!same && !calm).then_some((key, (before, status)))
         });
         let mut writes = Vec::new();
         let mut before = HashMap::new();
@@ -138,46 +142,49 @@ impl<L: Leadership> Writer<L> {
         }
     }
 
-    /// The status of every object: as the cluster has it, and as it should be. That of an object
-    /// that cannot be read is not known; what was `written` last stands for it.
-    fn wanted(&mut self, written: &Written) -> BTreeMap<Key, (Value, Value)> {
+    /// Every object, and if its status differs from what it should be, both of them. The status of
+    /// an object that cannot be read is not known; what was `written` last stands for it.
+    fn wanted(&mut self, written: &Written) -> BTreeMap<Key, Option<(Value, Value)>> {
         let compiled = Arc::clone(&self.compiled.borrow_and_update());
-        let members = self.fleet.members();
-        let now = unix_now();
-        let now = Timestamp::from_unix(now as i64);
-        let view = View { compiled: &compiled, members: &members, now };
+        let (connected, players) = self.fleet.view();
+        let now = Timestamp::from_unix(unix_now() as i64);
+        let view = View::new(&compiled, &connected, &players, now);
         let mut all = BTreeMap::new();
         let verdict = |kind, name: &str| compiled.verdicts.get(&(kind, name.to_owned()));
         let mut ready = BTreeMap::new();
+        let none = ServerStatus::default();
         for object in readable(&self.cluster.servers.state()) {
             let name = object.metadata.name.clone().unwrap_or_default();
-            let before = object.status.clone().unwrap_or_default();
+            let before = object.status.as_ref().unwrap_or(&none);
             let Some(verdict) = verdict(ServerSpec::KIND, &name) else { continue };
-            let status = view.server(&name, verdict, &object.spec, &before);
+            let status = view.server(&name, verdict, &object.spec, before);
             ready.insert(name.clone(), is_ready(&status.conditions));
-            all.insert((ServerSpec::KIND, name), (json!(before), json!(status)));
+            all.insert((ServerSpec::KIND, name), change(before, &status));
         }
         let ready = |name: &str| ready.get(name).copied().unwrap_or(false);
+        let none = GroupStatus::default();
         for object in readable(&self.cluster.groups.state()) {
             let name = object.metadata.name.clone().unwrap_or_default();
-            let before = object.status.clone().unwrap_or_default();
+            let before = object.status.as_ref().unwrap_or(&none);
             let Some(verdict) = verdict(GroupSpec::KIND, &name) else { continue };
-            let status = view.group(verdict, &ready, &before);
-            all.insert((GroupSpec::KIND, name), (json!(before), json!(status)));
+            let status = view.group(verdict, &ready, before);
+            all.insert((GroupSpec::KIND, name), change(before, &status));
         }
+        let none = ProxyStatus::default();
         for object in readable(&self.cluster.proxies.state()) {
             let name = object.metadata.name.clone().unwrap_or_default();
-            let before = object.status.clone().unwrap_or_default();
+            let before = object.status.as_ref().unwrap_or(&none);
             let Some(verdict) = verdict(ProxySpec::KIND, &name) else { continue };
-            let status = view.proxy(&name, verdict, &before);
-            all.insert((ProxySpec::KIND, name), (json!(before), json!(status)));
+            let status = view.proxy(&name, verdict, before);
+            all.insert((ProxySpec::KIND, name), change(before, &status));
         }
+        let none = BanStatus::default();
         for object in readable(&self.cluster.bans.state()) {
             let name = object.metadata.name.clone().unwrap_or_default();
-            let before = object.status.clone().unwrap_or_default();
+            let before = object.status.as_ref().unwrap_or(&none);
             let Some(verdict) = verdict(BanSpec::KIND, &name) else { continue };
-            let status = view.ban(verdict, &before);
-            all.insert((BanSpec::KIND, name), (json!(before), json!(status)));
+            let status = view.ban(verdict, before);
+            all.insert((BanSpec::KIND, name), change(before, &status));
         }
         for (key, verdict) in &compiled.verdicts {
             if all.contains_key(key) {
@@ -186,7 +193,8 @@ impl<L: Leadership> Writer<L> {
             let last = written.get(key).map(|(it, _)| it.clone()).unwrap_or_default();
             let before = BanStatus { observed_generation: None, conditions: conditions(&last) };
             // Nothing but conditions, as all kinds have them.
-            all.insert(key.clone(), (last, json!(view.ban(verdict, &before))));
+            let status = json!(view.ban(verdict, &before));
+            all.insert(key.clone(), (last != status).then_some((last, status)));
         }
         all
     }
@@ -218,8 +226,13 @@ impl<L: Leadership> Writer<L> {
     }
 }
 
-fn readable<K>(objects: &[Arc<DeserializeGuard<K>>]) -> impl Iterator<Item = &K> {
-    objects.iter().filter_map(|it| it.0.as_ref().ok())
+/// What a status was and what it should be, unless that is the same.
+fn change<S: Serialize + PartialEq>(before: &S, status: &S) -> Option<(Value, Value)> {
+    (before != status).then(|| (json!(before), json!(status)))
+}
+
+fn readable<K>(objects: &[Arc<DeserializeGuard<Known<K>>>]) -> impl Iterator<Item = &K> {
+    objects.iter().filter_map(|it| it.0.as_ref().ok().map(|it| &it.0))
 }
 
 /// The conditions in a status.

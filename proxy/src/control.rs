@@ -15,6 +15,7 @@ mod options;
 mod parts;
 mod report;
 mod site;
+mod strange;
 mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use mesegate_admin::Repeats;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -86,6 +88,8 @@ struct Common {
     wanted: watch::Receiver<BTreeSet<SocketAddr>>,
     /// Told whenever a stream is lost.
     lost: Notify,
+    /// What was done under an id.
+    repeats: Arc<Repeats>,
     /// Different for each stream.
     serial: AtomicU64,
 }
@@ -127,6 +131,7 @@ pub(crate) fn follow(settings: Settings, data: &Path, claims: Claims, metrics: M
         sources: watched,
         wanted,
         lost: Notify::new(),
+        repeats: Arc::default(),
         serial: AtomicU64::new(0),
     });
     tokio::spawn(async move {

@@ -58,6 +58,8 @@ pub struct Metrics {
     pub media_http_refused_total: IntCounterVec,
     /// Refused sets of documents.
     pub config_nacks_total: IntCounter,
+    /// Fields of a controller's documents that this release does not know, by kind.
+    pub unknown_fields: IntGauge,
     /// Seconds since the documents in force were read.
     pub config_loaded_timestamp: IntGauge,
     /// 1 while a controller is connected.
@@ -237,6 +239,10 @@ impl Metrics {
             config_nacks_total: m.counter(
                 "mesegate_proxy_config_nacks_total",
                 "Sets of documents that were refused.",
+            )?,
+            unknown_fields: m.gauge(
+                "mesegate_proxy_unknown_fields",
+                "Fields of a controller's documents that this release does not know.",
             )?,
             config_loaded_timestamp: m.gauge(
                 "mesegate_proxy_config_loaded_timestamp_seconds",

@@ -1,7 +1,8 @@
 //! The network in force: an immutable snapshot of the documents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use mesegate_resource::{
     BanSpec, BanTarget, Endpoint, GroupSpec, Name, ProxySpec, ServerSpec, ServerState, Target,
@@ -116,12 +117,38 @@ impl<'a> Found<'a> {
     }
 }
 
+/// Servers in the order of their documents, which are found by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Servers {
+    list: Vec<Arc<Server>>,
+    places: HashMap<Name, usize>,
+}
+
+impl Servers {
+    fn new(list: Vec<Arc<Server>>) -> Self {
+        let places = list.iter().enumerate().map(|(place, it)| (it.name.clone(), place)).collect();
+        Self { list, places }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Server> + Clone {
+        self.list.iter().map(|it| &**it)
+    }
+
+    fn find(&self, name: &str) -> Option<&Server> {
+        self.get(*self.places.get(name)?)
+    }
+
+    fn get(&self, place: usize) -> Option<&Server> {
+        self.list.get(place).map(|it| &**it)
+    }
+}
+
 /// All documents. References between them were checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
-    servers: Vec<Server>,
+    servers: Servers,
     groups: Vec<Group>,
-    bans: Vec<Ban>,
+    bans: Vec<Arc<Ban>>,
     /// The proxy's own document.
     pub proxy: ProxySpec,
 }
@@ -129,11 +156,12 @@ pub struct Network {
 impl Network {
     /// Takes documents that were checked against each other.
     pub(crate) fn new(
-        servers: Vec<Server>,
+        servers: Vec<Arc<Server>>,
         mut groups: Vec<Group>,
-        bans: Vec<Ban>,
+        bans: Vec<Arc<Ban>>,
         proxy: ProxySpec,
     ) -> Self {
+        let servers = Servers::new(servers);
         for group in &mut groups {
             let members = servers.iter().enumerate();
             let members = members.filter(|(_, it)| group.spec.selector.matches(&it.labels));
@@ -154,12 +182,12 @@ impl Network {
 
     /// The declared bans in the order of their documents.
     pub fn bans(&self) -> impl Iterator<Item = &Ban> {
-        self.bans.iter()
+        self.bans.iter().map(|it| &**it)
     }
 
     /// The server of that name.
     pub fn server(&self, name: &str) -> Option<&Server> {
-        self.servers.iter().find(|s| s.name.as_str() == name)
+        self.servers.find(name)
     }
 
     /// The group of that name.
@@ -196,7 +224,7 @@ impl Network {
     /// The first declared ban that keeps a player out now.
     pub fn banned(&self, player: &str, address: IpAddr) -> Option<&Ban> {
         let now = unix_now();
-        self.bans.iter().find(|ban| ban.spec.applies(player, address, now))
+        self.bans().find(|ban| ban.spec.applies(player, address, now))
     }
 
     /// Whether a target means this server, alone or among others.
@@ -211,12 +239,16 @@ impl Network {
     /// Servers in the order in which content is joined: the base, then those of the default target.
     /// Those that are out of service are left out.
     pub fn by_precedence(&self, base: Option<&str>) -> Vec<&Server> {
-        let default = &self.proxy.default_target;
+        let default: HashSet<&str> = match self.target(&self.proxy.default_target) {
+            Some(Found::Server(it)) => [it.name.as_str()].into(),
+            Some(Found::Group(group)) => self.members(group).map(|it| it.name.as_str()).collect(),
+            None => HashSet::new(),
+        };
         let in_service = |server: &&Server| server.spec.state != ServerState::Disabled;
         let mut servers: Vec<&Server> = self.servers.iter().filter(in_service).collect();
         servers.sort_by_cached_key(|server| {
             let name = server.name.as_str();
-            (Some(name) != base, !self.includes(default, name))
+            (Some(name) != base, !default.contains(name))
         });
         servers
     }

@@ -9,7 +9,8 @@ mod load;
 mod place;
 mod watch;
 
+pub(crate) use assemble::Read;
 pub use load::load;
-pub(crate) use load::read;
+pub(crate) use load::{join_given, read_given};
 pub use place::ResourceError;
 pub use watch::watch;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt as _, stream};
 use kube::api::{Api, DeleteParams, ObjectMeta, PostParams, Preconditions};
 use kube::core::DeserializeGuard;
-use mesegate_admin::{BanKey, Failure, Kick, Network as _, NewBan};
+use mesegate_admin::{BanKey, Failure, Kick, Network as _, NewBan, request_id};
 use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::FailureReason as Reason;
 use mesegate_resource::{BanSpec, BanTarget, Cidr, Kind, MinetestBan, Timestamp};
@@ -16,10 +16,15 @@ use sha2::{Digest as _, Sha256};
 
 use super::{AT_A_TIME, MANAGER, Whole};
 use crate::clock::unix_now;
+use crate::events::Happening;
+use crate::known::Known;
 
 /// Who made a ban, and what they wrote for operators alone.
 const AUTHOR: &str = "mesegate.dev/author";
 const NOTE: &str = "mesegate.dev/note";
+
+/// The call that made it, so that the same one can be made again at another replica.
+const REQUEST: &str = "mesegate.dev/request";
 
 /// Characters of a reason, as the definition of the kind has it.
 const REASON: usize = 200;
@@ -41,10 +46,17 @@ pub(super) async fn create(
     if ban.reason.chars().count() > REASON {
         return Err(Failure::field("reason", format!("at most {REASON} characters")));
     }
+    let request = request_id().unwrap_or_default();
     if let Some(known) = objects(whole).find(|it| same(&it.spec.target, &target) && holds(it)) {
-        return Err(exists(&known));
+        return if made_by(&known, &request) {
+            Ok((shown(&known), Vec::new()))
+        } else {
+            Err(exists(&known))
+        };
     }
-    let annotations = [(AUTHOR.to_owned(), ban.author), (NOTE.to_owned(), ban.note)];
+    let author = ban.author.clone();
+    let annotations =
+        [(AUTHOR, ban.author), (NOTE, ban.note), (REQUEST, request)].map(|(k, it)| (k.into(), it));
     let object = MinetestBan {
         metadata: ObjectMeta {
             name: Some(object_name(&target)),
@@ -58,7 +70,10 @@ pub(super) async fn create(
         },
         status: None,
     };
-    let made = post(whole, &object, deadline).await?;
+    let (made, new) = post(whole, &Known(object), deadline).await?;
+    if !new {
+        return Ok((shown(&made), Vec::new()));
+    }
     let name = made.metadata.name.clone().unwrap_or_default();
     let kicked = send_away(whole, &made.spec, deadline).await;
     whole
@@ -67,27 +82,45 @@ pub(super) async fn create(
                 && whole.fleet.all_have(|set| set.get(BanSpec::KIND, &name).is_some())
         })
         .await;
+    let who = match &made.spec.target {
+        BanTarget::Name(name) => format!("player {name}"),
+        // Addresses are in the object; what is told about it goes further.
+        BanTarget::Cidr(_) => "a network".to_owned(),
+    };
+    let note = match &kicked[..] {
+        [] => format!("{author} has banned {who}"),
+        kicked => format!("{author} has banned {who}; sent away: {}", kicked.join(", ")),
+    };
+    whole.tell_of(&made, "Banned", "Ban", note);
     Ok((shown(&made), kicked))
 }
 
-/// Makes the object. One of the same name is in the way unless it is over.
+fn made_by(ban: &MinetestBan, request: &str) -> bool {
+    !request.is_empty() && annotation(ban, REQUEST) == request
+}
+
+/// Makes the object; whether it is new. One of the same name is in the way unless it is over, or
+/// the same call made it.
 async fn post(
     whole: &Whole,
-    object: &MinetestBan,
+    object: &Known<MinetestBan>,
     deadline: Instant,
-) -> Result<MinetestBan, Failure> {
+) -> Result<(MinetestBan, bool), Failure> {
     let api = api(whole);
     let name = object.metadata.name.clone().unwrap_or_default();
     let params = PostParams { field_manager: Some(MANAGER.into()), ..PostParams::default() };
     for last in [false, true] {
         let error = match whole.ask(deadline, api.create(&params, object)).await {
-            Ok(made) => return Ok(made),
+            Ok(made) => return Ok((made.0, true)),
             Err(error) => error,
         };
         if last || !error.status().is_some_and(|it| it.is_already_exists()) {
             return Err(error.into());
         }
         match whole.ask(deadline, api.get(&name)).await {
+            Ok(there) if holds(&there) && made_by(&there, annotation(object, REQUEST)) => {
+                return Ok((there.0, false));
+            }
             Ok(there) if holds(&there) => return Err(exists(&there)),
             Ok(over) => remove(whole, &over, deadline).await?,
             Err(error) if error.status().is_some_and(|it| it.is_not_found()) => {}
@@ -143,7 +176,16 @@ pub(super) async fn delete(
                 && whole.fleet.all_have(|set| set.get(BanSpec::KIND, &name).is_none())
         })
         .await;
+    whole.tell_of(&ban, "BanLifted", "Unban", "an operator has lifted the ban".to_owned());
     Ok(shown(&ban))
+}
+
+impl Whole {
+    fn tell_of(&self, ban: &MinetestBan, reason: &str, action: &'static str, note: String) {
+        let name = ban.metadata.name.as_deref().unwrap_or_default();
+        let uid = ban.metadata.uid.clone();
+        self.events.record(Happening::done(BanSpec::KIND, name, uid, reason, action, note));
+    }
 }
 
 /// Deletes just this object, not one that has taken its name meanwhile.
@@ -188,15 +230,15 @@ pub(super) fn check(whole: &Whole, name: Option<&str>, address: Option<IpAddr>) 
     bans.filter(concerned).min_by_key(|it| key(it)).map(|ban| shown(&ban))
 }
 
-fn api(whole: &Whole) -> Api<MinetestBan> {
+fn api(whole: &Whole) -> Api<Known<MinetestBan>> {
     Api::namespaced(whole.client.clone(), &whole.namespace)
 }
 
 /// Those that can be read and are not on their way out.
 fn objects(whole: &Whole) -> impl Iterator<Item = Arc<MinetestBan>> {
-    let state: Vec<Arc<DeserializeGuard<MinetestBan>>> = whole.cluster.bans.state();
+    let state: Vec<Arc<DeserializeGuard<Known<MinetestBan>>>> = whole.cluster.bans.state();
     state.into_iter().filter_map(|guarded| match &guarded.0 {
-        Ok(ban) if ban.metadata.deletion_timestamp.is_none() => Some(Arc::new(ban.clone())),
+        Ok(ban) if ban.metadata.deletion_timestamp.is_none() => Some(Arc::new(ban.0.clone())),
         _ => None,
     })
 }
@@ -273,6 +315,11 @@ fn subject(given: Option<pb::BanSubject>) -> Result<BanTarget, Failure> {
     }
 }
 
+fn annotation<'a>(ban: &'a MinetestBan, key: &str) -> &'a str {
+    let annotations = ban.metadata.annotations.as_ref();
+    annotations.and_then(|it| it.get(key)).map(String::as_str).unwrap_or_default()
+}
+
 fn shown(ban: &MinetestBan) -> pb::Ban {
     use pb::ban_subject::Kind::{Address, Name};
     let kind = match &ban.spec.target {
@@ -281,10 +328,7 @@ fn shown(ban: &MinetestBan) -> pb::Ban {
             Address(cidr.single().map_or_else(|| cidr.to_string(), |it| it.to_string()))
         }
     };
-    let note = |key| {
-        let annotations = ban.metadata.annotations.as_ref();
-        annotations.and_then(|it| it.get(key)).cloned().unwrap_or_default()
-    };
+    let note = |key| annotation(ban, key).to_owned();
     let time = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
     pb::Ban {
         id: ban.metadata.uid.clone().unwrap_or_default(),

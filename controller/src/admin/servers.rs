@@ -13,6 +13,7 @@ use mesegate_resource::{Kind, MinetestServer, ServerSpec, ServerState};
 use serde_json::json;
 
 use super::{MANAGER, Whole};
+use crate::events::Happening;
 
 /// Who has set a server's state through the admin interface.
 const SET_BY: &str = "mesegate.dev/state-set-by";
@@ -103,6 +104,10 @@ pub(super) async fn set_state(
         Err(error) => return Err(error.into()),
     }
     whole.in_force(deadline, || whole.state_of(name) == Some(state)).await;
+    let uid = whole.cluster.uid(ServerSpec::KIND, name, &whole.namespace);
+    let note = format!("{by} has set it to {}", state.as_str());
+    let it = Happening::done(ServerSpec::KIND, name, uid, "StateSet", "SetState", note);
+    whole.events.record(it);
     Ok(())
 }
 

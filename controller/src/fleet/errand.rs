@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use mesegate_admin::Failure;
+use mesegate_admin::{Failure, request_id};
 use mesegate_proto::admin::v1::FailureReason as Reason;
 use mesegate_proto::control::v1::command::Op;
 use mesegate_proto::control::v1::command_result::Result as Outcome;
@@ -23,6 +23,7 @@ const SLACK: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 struct Errand {
     op: Op,
+    request_id: String,
     deadline: Instant,
     answer: oneshot::Sender<Outcome>,
 }
@@ -58,13 +59,16 @@ impl Sender {
         deadline: Instant,
     ) -> Result<Outcome, Failure> {
         let (answer, outcome) = oneshot::channel();
-        self.0.try_send(Errand { op, deadline, answer }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                let text = format!("too many commands wait for proxy {proxy:?}");
-                Failure::new(Reason::TooManyRequests, text)
-            }
-            mpsc::error::TrySendError::Closed(_) => gone(proxy),
-        })?;
+        let request_id = request_id().unwrap_or_default();
+        self.0.try_send(Errand { op, request_id, deadline, answer }).map_err(
+            |error| match error {
+                mpsc::error::TrySendError::Full(_) => {
+                    let text = format!("too many commands wait for proxy {proxy:?}");
+                    Failure::new(Reason::TooManyRequests, text)
+                }
+                mpsc::error::TrySendError::Closed(_) => gone(proxy),
+            },
+        )?;
         match tokio::time::timeout_at((deadline + SLACK).into(), outcome).await {
             Ok(Ok(Outcome::Failed(failed))) => {
                 let mut text = failed.text.clone();
@@ -89,7 +93,8 @@ impl Errands {
                 // Until an answer makes the stream look again.
                 return std::future::pending().await;
             }
-            let Some(Errand { op, deadline, answer }) = self.waiting.recv().await else {
+            let Some(Errand { op, request_id, deadline, answer }) = self.waiting.recv().await
+            else {
                 return std::future::pending().await;
             };
             let left = deadline.saturating_duration_since(Instant::now());
@@ -99,7 +104,7 @@ impl Errands {
             }
             self.last += 1;
             self.under_way.insert(self.last, answer);
-            return Command { id: self.last, timeout_ms, op: Some(op) };
+            return Command { id: self.last, timeout_ms, request_id, op: Some(op) };
         }
     }
 

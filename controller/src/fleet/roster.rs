@@ -1,6 +1,6 @@
 //! Who is in the game, at any proxy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -32,12 +32,15 @@ pub(super) struct Roster {
     /// Those who use a name, the one who has done so for longest first. More than one are there
     /// only for as long as proxies disagree.
     names: BTreeMap<String, Vec<(Key, Arc<Player>)>>,
+    /// How many players each server has; servers without any are not in it.
+    by_server: HashMap<String, u32>,
     changes: broadcast::Sender<Change>,
 }
 
 impl Default for Roster {
     fn default() -> Self {
-        Self { names: BTreeMap::new(), changes: broadcast::Sender::new(CHANGES) }
+        let changes = broadcast::Sender::new(CHANGES);
+        Self { names: BTreeMap::new(), by_server: HashMap::new(), changes }
     }
 }
 
@@ -65,19 +68,38 @@ impl Roster {
         if !users.is_empty() {
             self.names.insert(name.to_owned(), users);
         }
+        if before == after {
+            return;
+        }
+        if let Some(before) = &before
+            && let Some(count) = self.by_server.get_mut(&before.server)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.by_server.remove(&before.server);
+            }
+        }
+        if let Some(after) = &after {
+            match self.by_server.get_mut(&after.server) {
+                Some(count) => *count += 1,
+                None => drop(self.by_server.insert(after.server.clone(), 1)),
+            }
+        }
         // Nobody may be listening.
         let _ = match after {
-            Some(after) if before.as_ref() != Some(&after) => {
-                self.changes.send(Change::Present(after))
-            }
-            None if before.is_some() => self.changes.send(Change::Gone(name.to_owned())),
-            _ => return,
+            Some(after) => self.changes.send(Change::Present(after)),
+            None => self.changes.send(Change::Gone(name.to_owned())),
         };
     }
 
     /// The player of that name, and where.
     pub(super) fn get(&self, name: &str) -> Option<&(Key, Arc<Player>)> {
         self.names.get(name)?.first()
+    }
+
+    /// How many players each server has; servers without any are not in it.
+    pub(super) fn by_server(&self) -> &HashMap<String, u32> {
+        &self.by_server
     }
 
     /// Everybody, by name.

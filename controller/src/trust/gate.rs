@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use mesegate_admin::{Failure, ProxyTokens};
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
@@ -13,7 +14,7 @@ use crate::clock::unix_now;
 pub const AUDIENCE: &str = "mesegate-control";
 
 /// Who may open a control stream. Cloning shares it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Gate {
     /// Whoever can connect: for addresses that only this machine reaches.
     Open,
@@ -21,11 +22,17 @@ pub enum Gate {
     Guarded(Arc<Guard>),
 }
 
+/// Who knows the tokens of proxies.
+enum Keeper {
+    /// The API server: they are those of ServiceAccounts that may `connect` to `proxies`.
+    Cluster { reviews: Arc<Reviews>, namespace: String },
+    /// A file.
+    File(Arc<ProxyTokens>),
+}
+
 /// How a stream is let in.
-#[derive(Debug)]
 pub struct Guard {
-    reviews: Arc<Reviews>,
-    namespace: String,
+    keeper: Keeper,
     /// When a refusal was last logged, in Unix seconds.
     told: AtomicU64,
 }
@@ -34,7 +41,17 @@ impl Gate {
     /// Lets in who has a certificate of the authorities that the listener believes, or a token of
     /// a ServiceAccount that may `connect` to `proxies` in `namespace`.
     pub fn guarded(reviews: Arc<Reviews>, namespace: String) -> Self {
-        Self::Guarded(Arc::new(Guard { reviews, namespace, told: AtomicU64::new(0) }))
+        Self::by(Keeper::Cluster { reviews, namespace })
+    }
+
+    /// Lets in who has a certificate of the authorities that the listener believes, or a token
+    /// that the file says is a proxy's. No API server is asked.
+    pub fn listed(tokens: Arc<ProxyTokens>) -> Self {
+        Self::by(Keeper::File(tokens))
+    }
+
+    fn by(keeper: Keeper) -> Self {
+        Self::Guarded(Arc::new(Guard { keeper, told: AtomicU64::new(0) }))
     }
 
     /// Who opens a stream, as logs call it. `names` are those in its verified certificate.
@@ -58,8 +75,19 @@ impl Gate {
 impl Guard {
     async fn admit(&self, metadata: &MetadataMap, names: &[String]) -> Result<String, Status> {
         let Some(header) = metadata.get("authorization") else {
-            let text = "show a client certificate, or the token of a ServiceAccount";
+            let text = match self.keeper {
+                Keeper::Cluster { .. } => {
+                    "show a client certificate, or the token of a ServiceAccount"
+                }
+                Keeper::File(_) => "show a client certificate or a token",
+            };
             return names.first().cloned().ok_or_else(|| Status::unauthenticated(text));
+        };
+        let (reviews, namespace) = match &self.keeper {
+            Keeper::Cluster { reviews, namespace } => (reviews, namespace),
+            Keeper::File(tokens) => {
+                return tokens.proxy(metadata, &[]).await.map_err(Failure::status);
+            }
         };
         let bearer = header.to_str().ok().and_then(|text| {
             let (scheme, token) = text.split_once(' ')?;
@@ -67,9 +95,8 @@ impl Guard {
         });
         let token = bearer
             .ok_or_else(|| Status::unauthenticated("authorization has to be \"Bearer TOKEN\""))?;
-        let user = self.reviews.authenticate(token, AUDIENCE).await.map_err(status)?;
-        let namespace = &self.namespace;
-        let allowed = self.reviews.allowed(&user, "connect", "proxies", "", namespace).await;
+        let user = reviews.authenticate(token, AUDIENCE).await.map_err(status)?;
+        let allowed = reviews.allowed(&user, "connect", "proxies", "", namespace).await;
         if allowed.map_err(status)? {
             return Ok(user.name.clone());
         }

@@ -10,6 +10,7 @@ use mesegate_controller::admin::{Accounts, Whole};
 use mesegate_controller::claims::Claims;
 use mesegate_controller::cluster::Cluster;
 use mesegate_controller::compile::{Compiled, compile};
+use mesegate_controller::events::Events;
 use mesegate_controller::fleet::Fleet;
 use mesegate_controller::metrics::Metrics;
 use mesegate_controller::stream::Control;
@@ -126,7 +127,10 @@ impl Bed {
         let address = format!("http://{}", admin.local_addr().unwrap());
         let namespace = "games".to_owned();
         let fleet_too = fleet.clone();
-        let whole = Whole { client, namespace, cluster, compiled, fleet: fleet_too, stopping };
+        let events =
+            Events::publish(client.clone(), namespace.clone(), "replica".into(), metrics.clone());
+        let whole =
+            Whole { client, namespace, cluster, compiled, fleet: fleet_too, events, stopping };
         tokio::spawn(admin.serve(Arc::new(whole), metrics.admin.clone()));
         let admin = Endpoint::from_shared(address).unwrap().connect().await.unwrap();
         let control = Endpoint::from_shared(url).unwrap();

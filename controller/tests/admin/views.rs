@@ -63,6 +63,28 @@ async fn a_watch_is_everybody_and_then_every_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_who_does_not_keep_up_is_told_so() {
+    let (bed, one, _two) = Bed::with_two().await;
+    let request = pb::WatchPlayersRequest::default();
+    let mut watch = bed.players().watch_players(request).await.unwrap().into_inner();
+    while !matches!(event(&mut watch).await, Event::Synced(_)) {}
+    // More changes than wait for anybody, while the watcher reads nothing.
+    let names: Vec<String> = (0..20_000).map(|number| format!("player-{number}")).collect();
+    for server in ["a", "b", "c", "d", "e"] {
+        let players: Vec<(&str, &str)> = names.iter().map(|it| (it.as_str(), server)).collect();
+        one.report(&players).await;
+    }
+    until(|| bed.fleet.by_server().get("e") == Some(&20_000)).await;
+    let end = loop {
+        match tokio::time::timeout(PATIENCE, watch.message()).await.unwrap() {
+            Ok(next) => assert!(next.is_some()),
+            Err(end) => break end,
+        }
+    };
+    assert_eq!((end.code(), reason(&end)), (Code::Aborted, "WATCH_TOO_SLOW".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn players_outlast_a_lost_stream_for_a_while_only() {
     let (bed, one, _two) = Bed::with_two().await;
     let request = pb::WatchPlayersRequest::default();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::api::Api;
 use crate::bed::{Bed, hello};
 use base64::Engine as _;
-use mesegate_admin::{CertificateFiles, Tls};
+use mesegate_admin::{CertificateFiles, ProxyTokens, Tls};
 use mesegate_controller::trust::{Gate, Reviews};
 use mesegate_proto::control::v1::connect_request::Message as Out;
 use mesegate_proto::control::v1::connect_response::Message as In;
@@ -73,7 +73,7 @@ struct Gated {
 }
 
 impl Gated {
-    async fn new() -> Self {
+    async fn new(gate: impl AsyncFnOnce(&Path) -> Gate) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let authority = Authority::new();
         let proxies = Authority::new();
@@ -82,8 +82,7 @@ impl Gated {
         let [chain, key, ca] = ["tls.crt", "tls.key", "proxies.pem"].map(|it| dir.path().join(it));
         let files = CertificateFiles { chain: &chain, key: &key, client_ca: Some(&ca) };
         let tls = Arc::new(Tls::load(files).unwrap());
-        let api = Api::new(answer).await;
-        let gate = Gate::guarded(Arc::new(Reviews::new(&api.client)), "games".into());
+        let gate = gate(dir.path()).await;
         let bed = Bed::guarded(&["lobby"], gate, Some(Arc::clone(&tls))).await;
         let made = Self { bed, authority, tls, dir };
         let (certificate, key) = proxies.sign("proxy-0.games");
@@ -136,7 +135,11 @@ fn write(dir: &Path, authority: &Authority) {
 
 #[tokio::test]
 async fn proxies_prove_who_they_are() {
-    let mut gated = Gated::new().await;
+    let mut gated = Gated::new(async |_: &Path| {
+        let api = Api::new(answer).await;
+        Gate::guarded(Arc::new(Reviews::new(&api.client)), "games".into())
+    })
+    .await;
     assert_eq!(gated.code(None).await, Code::Unauthenticated);
     assert_eq!(gated.code(Some("Basic proxy")).await, Code::Unauthenticated);
     assert_eq!(gated.code(Some("Bearer wrong")).await, Code::Unauthenticated);
@@ -154,4 +157,38 @@ async fn proxies_prove_who_they_are() {
     assert!(gated.open(None, Some("Bearer proxy")).await.is_err());
     gated.authority = renewed;
     gated.open(None, Some("Bearer proxy")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_says_whose_tokens_are_those_of_proxies() {
+    let text = "tokens:\n- { name: edge, role: proxy, token: edge-of-the-network }\n\
+                - { name: ops, role: admin, token: ops-of-the-network }\n";
+    let mut followed = None;
+    let gated = Gated::new(async |dir: &Path| {
+        let path = dir.join("tokens.yaml");
+        std::fs::write(&path, text).unwrap();
+        let tokens = Arc::new(ProxyTokens::load(&path).unwrap());
+        let again = Arc::clone(&tokens);
+        followed = Some(tokio::spawn(async move { again.follow().await }));
+        Gate::listed(tokens)
+    })
+    .await;
+    gated.open(None, Some("Bearer edge-of-the-network")).await.unwrap();
+    assert_eq!(gated.code(None).await, Code::Unauthenticated);
+    assert_eq!(gated.code(Some("Bearer proxy")).await, Code::Unauthenticated);
+    assert_eq!(gated.code(Some("Bearer ops-of-the-network")).await, Code::PermissionDenied);
+    // An edit counts without a restart; a broken one does not.
+    let path = gated.dir.path().join("tokens.yaml");
+    std::fs::write(&path, text.replace("edge-of", "rim-of")).unwrap();
+    let mut left = 100;
+    while gated.open(None, Some("Bearer rim-of-the-network")).await.is_err() {
+        left -= 1;
+        assert!(left > 0, "the edit was not seen");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(gated.code(Some("Bearer edge-of-the-network")).await, Code::Unauthenticated);
+    std::fs::write(&path, "tokens: 5\n").unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    gated.open(None, Some("Bearer rim-of-the-network")).await.unwrap();
+    followed.unwrap().abort();
 }

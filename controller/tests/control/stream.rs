@@ -25,8 +25,7 @@ async fn changes_come_one_after_the_other_as_differences() {
     let (hash, reason) = (delta.hash.clone(), "no".to_owned());
     stream.send(Out::Nack(Nack { hash, reason, resync: false, elsewhere: false })).await;
     stream.quiet().await;
-    let key = ("default".to_owned(), "pod".to_owned());
-    assert_eq!(bed.fleet.members()[&key].refused.as_deref(), Some("no"));
+    assert_eq!(bed.fleet.view().0[0].refused.as_deref(), Some("no"));
     bed.compiled.send_replace(compiled(&["lobby", "c"]));
     let Some(In::Delta(delta)) = stream.next().await.unwrap() else { panic!() };
     assert_eq!(delta.base_hash, snapshot.hash);

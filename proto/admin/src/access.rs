@@ -13,6 +13,7 @@ use tonic::metadata::MetadataMap;
 
 use crate::authority::{Account, Authority, Permissions};
 use crate::failure::Failure;
+use crate::files;
 use crate::verb::{Role, Verb};
 
 /// Entries of a file.
@@ -161,14 +162,13 @@ impl Access {
             Ok(list) => {
                 tracing::info!(
                     entries = list.tokens.len() + list.certificates.len(),
-                    "the admin tokens were read again"
+                    path = %path.display(),
+                    "the tokens were read again"
                 );
                 self.list.store(Arc::new(list));
             }
             Err(error) => {
-                tracing::error!(
-                    "the edited admin tokens are refused, the last good ones stay: {error}"
-                );
+                tracing::error!("the edited tokens are refused, the last good ones stay: {error}");
             }
         }
     }
@@ -215,6 +215,42 @@ impl Access {
                 "no token was given, and the certificate is not known"
             })
         })
+    }
+}
+
+/// A file with the tokens of a controller's proxies: entries with the role `proxy`. The others are
+/// those of operators.
+pub struct ProxyTokens(Access);
+
+impl ProxyTokens {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn load(path: &Path) -> Result<Self, TokensError> {
+        Access::new(Some(path), None).map(Self)
+    }
+
+    /// Looks at the file for ever and reads it again when it has changed. A broken one leaves
+    /// everything as it was.
+    pub async fn follow(&self) {
+        files::follow(&self.0, None).await;
+    }
+
+    /// Which proxy shows a token, or else a certificate with these names.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` if the file does not have it, `PERMISSION` if it is not a proxy's.
+    pub async fn proxy(
+        &self,
+        metadata: &MetadataMap,
+        certificate: &[String],
+    ) -> Result<String, Failure> {
+        let Actor { name, rights } = self.0.actor(metadata, certificate).await?;
+        match rights {
+            Rights::Role(Role::Proxy) => Ok(name),
+            _ => Err(Failure::new(Reason::Permission, format!("{name} has not the role proxy"))),
+        }
     }
 }
 
@@ -330,6 +366,23 @@ mod tests {
             (bearer("Bearer wrong"), &["bot.example.org"]),
         ] {
             assert_eq!(who(&metadata, names).await.unwrap_err().reason, Reason::Unauthenticated);
+        }
+    }
+
+    #[tokio::test]
+    async fn proxies_are_no_operators_and_operators_no_proxies() {
+        let text = format!("{FILE}- {{ name: edge, role: proxy, san: edge.example.org }}\n");
+        let tokens = ProxyTokens(access(&text));
+        let none = MetadataMap::new();
+        let edge = ["edge.example.org".to_owned()];
+        assert_eq!(tokens.proxy(&none, &edge).await, Ok("edge".to_owned()));
+        let ops = tokens.proxy(&bearer("Bearer 0123456789abcdef"), &[]).await;
+        assert_eq!(ops.unwrap_err().reason, Reason::Permission);
+        let nobody = tokens.proxy(&none, &[]).await;
+        assert_eq!(nobody.unwrap_err().reason, Reason::Unauthenticated);
+        let edge = tokens.0.actor(&none, &edge).await.unwrap();
+        for verb in Verb::ALL {
+            assert_eq!(edge.check(*verb).await.unwrap_err().reason, Reason::Permission);
         }
     }
 

@@ -115,22 +115,25 @@ impl Api {
         W: Future<Output = Result<T, Failure>> + Send,
     {
         let id = message.request_id().to_owned();
-        let sender = if id.is_empty() {
-            tokio::sync::watch::Sender::new(None)
-        } else {
-            let actor = call.actor.name.clone();
-            let key = Key { actor, method: call.verb.method, id };
-            match self.repeats.begin(key, &message.encode_to_vec())? {
+        let (actor, method) = (call.actor.name.clone(), call.verb.method);
+        let key = (!id.is_empty()).then_some(Key { actor, method, id });
+        let sender = match key.clone() {
+            None => tokio::sync::watch::Sender::new(None),
+            Some(key) => match self.repeats.begin(key, &message.encode_to_vec())? {
                 Turn::First(sender) => sender,
                 Turn::Again(outcome) => return answer(outcome, call.deadline).await,
-            }
+            },
         };
         let outcome = sender.subscribe();
         let deadline = call.deadline;
         let api = Arc::clone(self);
         tokio::spawn(async move {
             let (actor, verb, subject) = (call.actor.name.clone(), call.verb, message.subject());
-            let result = work(api, call, message).await;
+            let work = work(api, call, message);
+            let result = match &key {
+                Some(key) => key.during(work).await,
+                None => work.await,
+            };
             audit(
                 &actor,
                 verb,

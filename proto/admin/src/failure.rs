@@ -92,7 +92,8 @@ impl Failure {
         }
     }
 
-    pub(crate) fn status(self) -> Status {
+    /// It as callers get it: with its code, and with its reason in the details.
+    pub fn status(self) -> Status {
         let details = ErrorDetails::with_error_info(self.reason.name(), ERROR_DOMAIN, []);
         Status::with_error_details(self.code(), self.text, details)
     }

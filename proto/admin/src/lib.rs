@@ -29,7 +29,7 @@ mod tls;
 mod verb;
 mod watch;
 
-pub use access::TokensError;
+pub use access::{ProxyTokens, TokensError};
 pub use authority::{Account, Authority, Permissions};
 pub use failure::Failure;
 pub use files::follow_certificate;
@@ -40,6 +40,7 @@ pub use network::{
 };
 pub use options::{AdminOptions, CertificateFiles};
 pub use players::server_of;
+pub use repeats::{Key, Outcome, Repeats, Turn, request_id};
 pub use select::Selection;
 pub use serve::{Admin, AdminError};
 pub use tls::{Tls, TlsError};

@@ -1,6 +1,7 @@
 //! Calls that are made again because their answer was lost: they get the first one's outcome.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,19 +22,51 @@ const MOST: usize = 16_384;
 const ID: usize = 64;
 
 /// What came of a call: the encoded answer, or why it failed.
-pub(crate) type Outcome = Result<Bytes, Failure>;
+pub type Outcome = Result<Bytes, Failure>;
 
 /// Which call: who, what, and under which id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
-    pub(crate) actor: String,
-    pub(crate) method: &'static str,
-    pub(crate) id: String,
+pub struct Key {
+    /// Who made it.
+    pub actor: String,
+    /// The method.
+    pub method: &'static str,
+    /// The id that the caller gave, at most 64 bytes.
+    pub id: String,
+}
+
+tokio::task_local! {
+    /// The id of the call that is carried out.
+    static CURRENT: String;
+}
+
+impl Key {
+    /// Runs `work` as the work of this call.
+    pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        let Self { actor, method, id } = self;
+        let mut hasher = Sha256::new();
+        for part in [actor.as_str(), method, id.as_str()] {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        let name = hasher.finalize().iter().take(16).fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        CURRENT.scope(name, work).await
+    }
+}
+
+/// What the call whose work this is has in common with its repetitions, wherever they are made: 32
+/// hexadecimal digits. `None` if it has no id, and outside of calls.
+pub fn request_id() -> Option<String> {
+    CURRENT.try_with(Clone::clone).ok()
 }
 
 /// Calls that were made under an id.
 #[derive(Debug, Default)]
-pub(crate) struct Repeats {
+pub struct Repeats {
     known: Mutex<HashMap<Key, Entry>>,
 }
 
@@ -46,7 +79,7 @@ struct Entry {
 
 /// Whether a call is new.
 #[derive(Debug)]
-pub(crate) enum Turn {
+pub enum Turn {
     /// It is, and its outcome is to be left here.
     First(watch::Sender<Option<Outcome>>),
     /// It was made before; its outcome comes from here.
@@ -58,7 +91,7 @@ impl Repeats {
     ///
     /// # Errors
     /// When the id is too long, was used for another request, or too many are remembered.
-    pub(crate) fn begin(&self, key: Key, request: &[u8]) -> Result<Turn, Failure> {
+    pub fn begin(&self, key: Key, request: &[u8]) -> Result<Turn, Failure> {
         if key.id.len() > ID {
             return Err(Failure::field("request_id", format!("at most {ID} bytes")));
         }

@@ -4,6 +4,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
+    /// Be one of a controller's proxies; nothing of the interface.
+    Proxy,
     /// See everything but addresses.
     Viewer,
     /// Move, kick, write to and ban players.
@@ -15,6 +17,7 @@ pub enum Role {
 impl Role {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
+            Self::Proxy => "proxy",
             Self::Viewer => "viewer",
             Self::Moderator => "moderator",
             Self::Admin => "admin",

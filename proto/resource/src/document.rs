@@ -47,6 +47,16 @@ pub struct Header {
     pub api_version: String,
     /// Which kind it is.
     pub kind: String,
+    /// Read as it is: what is wrong with it is found out with the rest.
+    #[serde(default)]
+    metadata: serde_json::Value,
+}
+
+impl Header {
+    /// The name, if there is one; not checked yet.
+    pub fn name(&self) -> Option<&str> {
+        self.metadata.get("name")?.as_str()
+    }
 }
 
 /// Object metadata as in Kubernetes. Fields that only a cluster knows are passed over.

@@ -16,6 +16,7 @@ mod condition;
 mod document;
 mod endpoint;
 mod group;
+mod lenient;
 mod name;
 mod probe;
 mod proxy;
@@ -32,6 +33,7 @@ pub use condition::{Condition, ConditionStatus, ConditionType, Reason};
 pub use document::{Document, Header, Kind, Metadata};
 pub use endpoint::{Endpoint, ServiceRef};
 pub use group::{EmptyPolicy, GroupSpec, GroupStatus, Strategy};
+pub use lenient::Lenient;
 pub use name::Name;
 pub use probe::{Interval, Probe};
 pub use proxy::{

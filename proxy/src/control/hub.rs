@@ -10,7 +10,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::Update;
 use super::board::Board;
 use super::documents::{Documents, Refused};
-use super::last_good::LastGood;
+use super::last_good::{Keeper, LastGood};
+use super::strange::Strange;
 use crate::metrics::Metrics;
 
 /// What streams tell.
@@ -43,6 +44,8 @@ pub(super) struct Ruling {
 pub(super) struct Hub {
     board: Board,
     last_good: LastGood,
+    keeper: Keeper,
+    strange: Strange,
     metrics: Metrics,
     updates: mpsc::Sender<Update>,
     events: mpsc::Receiver<Event>,
@@ -61,7 +64,9 @@ impl Hub {
         events: mpsc::Receiver<Event>,
         ruling: watch::Sender<Ruling>,
     ) -> Self {
-        Self { board: Board::new(proxy), last_good, metrics, updates, events, ruling }
+        let strange = Strange::new(metrics.clone());
+        let (board, keeper) = (Board::new(proxy), Keeper::new(last_good.clone()));
+        Self { board, last_good, keeper, strange, metrics, updates, events, ruling }
     }
 
     /// Puts the documents on disk in force.
@@ -141,11 +146,7 @@ impl Hub {
             return Ok(());
         }
         match self.enforce(Arc::clone(&documents)).await? {
-            Ok(()) => {
-                if let Err(error) = self.last_good.store(&documents) {
-                    tracing::error!("the last good documents cannot be written: {error}");
-                }
-            }
+            Ok(()) => self.keeper.keep(documents),
             Err(refused) => {
                 self.metrics.config_nacks_total.inc();
                 tracing::error!("documents are refused, the last good ones stay: {refused}");
@@ -158,7 +159,7 @@ impl Hub {
 
     /// Puts documents in force.
     async fn enforce(&self, documents: Arc<Documents>) -> Result<Result<(), Refused>, Stopping> {
-        let network = match documents.network() {
+        let network = match documents.network(&self.strange) {
             Ok(network) => network,
             Err(refused) => return Ok(Err(refused)),
         };

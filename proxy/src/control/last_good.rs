@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mesegate_proto::control::v1::{Address, Resource};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::documents::{Documents, MAX_BYTES, Refused};
 
@@ -33,8 +35,8 @@ pub(super) struct LastGood {
     path: PathBuf,
 }
 
+// What another release writes besides is passed over; the checksum is of what is read.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Contents {
     /// Hash of the documents in hexadecimal digits, as on the control stream.
     hash: String,
@@ -42,7 +44,6 @@ struct Contents {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Entry {
     kind: String,
     name: String,
@@ -104,13 +105,41 @@ impl LastGood {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// Keeps documents on disk. Nobody waits for the disk: of those that come while it writes, the
+/// last ones are next.
+#[derive(Debug)]
+pub(super) struct Keeper(watch::Sender<Option<Arc<Documents>>>);
+
+impl Keeper {
+    /// Writes until it is dropped.
+    pub(super) fn new(file: LastGood) -> Self {
+        let (sender, mut receiver) = watch::channel(None::<Arc<Documents>>);
+        tokio::spawn(async move {
+            while receiver.changed().await.is_ok() {
+                let Some(documents) = receiver.borrow_and_update().clone() else { continue };
+                let file = file.clone();
+                let stored = tokio::task::spawn_blocking(move || file.store(&documents)).await;
+                if let Ok(Err(error)) = stored {
+                    tracing::error!("the last good documents cannot be written: {error}");
+                }
+            }
+        });
+        Self(sender)
+    }
+
+    /// These are to be on disk soon.
+    pub(super) fn keep(&self, documents: Arc<Documents>) {
+        self.0.send_replace(Some(documents));
+    }
 }
 
 #[cfg(test)]

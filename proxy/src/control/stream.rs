@@ -232,7 +232,7 @@ impl Talk {
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         let mut reporter: Option<Reporter> = None;
-        let mut errands = Errands::default();
+        let mut errands = Errands::new(Arc::clone(&self.common.repeats));
         let mut sources: watch::Receiver<Option<Sources>> = self.common.sources.clone();
         sources.mark_changed();
         loop {

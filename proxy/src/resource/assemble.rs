@@ -1,54 +1,87 @@
 //! Documents that were read one by one, checked against each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
-use mesegate_resource::{BanSpec, GroupSpec, Metadata, Name, ProxySpec, ServerSpec, Target};
+use mesegate_resource::{
+    BanSpec, GroupSpec, Kind as _, Metadata, Name, ProxySpec, ServerSpec, Target,
+};
 
 use super::place::{Place, ResourceError};
 use crate::network::{Ban, Group, Network, Server};
 
-/// One document that was read.
-pub(super) enum Read {
-    Server(Metadata, Box<ServerSpec>),
-    Group(Metadata, GroupSpec),
-    Proxy(Metadata, ProxySpec),
-    Ban(Metadata, BanSpec),
+/// One document that was read. Networks share what it holds, so that one which differs in a few
+/// documents costs little.
+#[derive(Debug, Clone)]
+pub(crate) enum Read {
+    Server(Arc<Server>),
+    Group(Name, Arc<GroupSpec>),
+    Proxy(Name, Arc<ProxySpec>),
+    Ban(Arc<Ban>),
+}
+
+impl Read {
+    /// A server with its address.
+    pub(super) fn server(
+        metadata: Metadata,
+        spec: ServerSpec,
+        place: &Place<'_>,
+    ) -> Result<Self, ResourceError> {
+        let Some(endpoint) = spec.endpoint.clone() else {
+            let what =
+                "needs a controller, which resolves Services; write endpoint with host and port";
+            return Err(place.wrong("spec.serviceRef", what));
+        };
+        let server = Server { name: metadata.name, labels: metadata.labels, endpoint, spec };
+        Ok(Self::Server(Arc::new(server)))
+    }
+
+    pub(super) fn group((metadata, spec): (Metadata, GroupSpec)) -> Self {
+        Self::Group(metadata.name, Arc::new(spec))
+    }
+
+    pub(super) fn proxy((metadata, spec): (Metadata, ProxySpec)) -> Self {
+        Self::Proxy(metadata.name, Arc::new(spec))
+    }
+
+    pub(super) fn ban((metadata, spec): (Metadata, BanSpec)) -> Self {
+        Self::Ban(Arc::new(Ban { name: metadata.name, spec }))
+    }
 }
 
 /// What is known under which name.
+type Places<'a> = HashMap<&'a str, &'a Place<'a>>;
+
+/// All names of one kind each.
 #[derive(Default)]
 struct Names<'a> {
-    servers: BTreeMap<Name, Place<'a>>,
-    groups: BTreeMap<Name, Place<'a>>,
-    bans: BTreeMap<Name, Place<'a>>,
+    servers: Places<'a>,
+    groups: Places<'a>,
+    bans: Places<'a>,
 }
 
-/// Makes a network of documents.
-pub(super) fn assemble(
-    path: &Path,
-    docs: Vec<(Place<'_>, Read)>,
-) -> Result<Network, ResourceError> {
+/// Makes a network of documents. What was read is not read again, so this is cheap beside reading.
+pub(super) fn assemble(path: &Path, docs: &[(Place<'_>, Read)]) -> Result<Network, ResourceError> {
     let mut names = Names::default();
     let (mut servers, mut groups, mut bans) = (Vec::new(), Vec::new(), Vec::new());
-    let mut proxy: Option<(Place<'_>, ProxySpec)> = None;
+    let mut proxy: Option<(&Place<'_>, &ProxySpec)> = None;
     for (place, read) in docs {
         match read {
-            Read::Server(metadata, spec) => {
-                unique("MinetestServer", &mut names.servers, &metadata.name, &place)?;
-                servers.push((place.clone(), server(metadata, *spec, &place)?));
+            Read::Server(server) => {
+                unique(ServerSpec::KIND, &mut names.servers, &server.name, place)?;
+                servers.push((place, server));
             }
-            Read::Group(metadata, spec) => {
-                unique("MinetestServerGroup", &mut names.groups, &metadata.name, &place)?;
-                groups.push((place, Group::new(metadata.name, spec)));
+            Read::Group(name, spec) => {
+                unique(GroupSpec::KIND, &mut names.groups, name, place)?;
+                groups.push((place, Group::new(name.clone(), (**spec).clone())));
             }
-            Read::Ban(metadata, spec) => {
-                unique("MinetestBan", &mut names.bans, &metadata.name, &place)?;
-                bans.push(Ban { name: metadata.name, spec });
+            Read::Ban(ban) => {
+                unique(BanSpec::KIND, &mut names.bans, &ban.name, place)?;
+                bans.push(Arc::clone(ban));
             }
-            Read::Proxy(metadata, spec) => {
+            Read::Proxy(name, spec) => {
                 if let Some((first, _)) = &proxy {
-                    let name = metadata.name;
                     let what = format!(
                         "{name} is the second MinetestProxy (the first is at {first}); keep one"
                     );
@@ -58,8 +91,9 @@ pub(super) fn assemble(
             }
         }
     }
-    for (name, place) in &names.groups {
-        if let Some(first) = names.servers.get(name) {
+    for (place, group) in &groups {
+        if let Some(first) = names.servers.get(group.name.as_str()) {
+            let name = &group.name;
             let what = format!(
                 "{name} is also the MinetestServer at {first}; players type both names, so \
                  call the group something else"
@@ -71,41 +105,29 @@ pub(super) fn assemble(
         let what = "no MinetestProxy document; add one with spec.defaultTarget";
         return Err(ResourceError::whole(path, what));
     };
-    names.check(&spec.default_target, &place, "spec.defaultTarget")?;
+    names.check(&spec.default_target, place, "spec.defaultTarget")?;
     for (place, server) in &servers {
-        let own = Target::Server(server.name.clone());
-        names.check_all(&own, &server.spec.fallbacks, place)?;
+        if !server.spec.fallbacks.is_empty() {
+            names.check_all(&server.target(), &server.spec.fallbacks, place)?;
+        }
     }
     for (place, group) in &groups {
         let own = Target::Group(group.name.clone());
         names.check_all(&own, &group.spec.fallbacks, place)?;
     }
     no_cycle(&groups)?;
-    let servers = servers.into_iter().map(|(_, server)| server).collect();
+    let servers = servers.into_iter().map(|(_, server)| Arc::clone(server)).collect();
     let groups = groups.into_iter().map(|(_, group)| group).collect();
-    Ok(Network::new(servers, groups, bans, spec))
-}
-
-/// A server with its address.
-fn server(
-    metadata: Metadata,
-    spec: ServerSpec,
-    place: &Place<'_>,
-) -> Result<Server, ResourceError> {
-    let Some(endpoint) = spec.endpoint.clone() else {
-        let what = "needs a controller, which resolves Services; write endpoint with host and port";
-        return Err(place.wrong("spec.serviceRef", what));
-    };
-    Ok(Server { name: metadata.name, labels: metadata.labels, endpoint, spec })
+    Ok(Network::new(servers, groups, bans, spec.clone()))
 }
 
 fn unique<'a>(
     kind: &str,
-    known: &mut BTreeMap<Name, Place<'a>>,
-    name: &Name,
-    place: &Place<'a>,
+    known: &mut Places<'a>,
+    name: &'a Name,
+    place: &'a Place<'a>,
 ) -> Result<(), ResourceError> {
-    if let Some(first) = known.insert(name.clone(), place.clone()) {
+    if let Some(first) = known.insert(name.as_str(), place) {
         let what = format!("a {kind} {name} is already declared at {first}");
         return Err(place.wrong("metadata.name", what));
     }
@@ -137,11 +159,13 @@ impl Names<'_> {
             Target::Group(_) => ("MinetestServerGroup", "server", &self.groups, &self.servers),
         };
         let name = target.name();
-        if here.contains_key(name) {
+        if here.contains_key(name.as_str()) {
             return Ok(());
         }
-        let known: Vec<&str> = here.keys().take(12).map(Name::as_str).collect();
-        let what = if there.contains_key(name) {
+        let mut known: Vec<&str> = here.keys().copied().collect();
+        known.sort_unstable();
+        known.truncate(12);
+        let what = if there.contains_key(name.as_str()) {
             format!("there is no {kind} {name}, but a {other}: write {{ {other}: {name} }}")
         } else if known.is_empty() {
             format!("there is no {kind} {name}; none is declared")
@@ -161,7 +185,7 @@ fn key(target: &Target) -> &'static str {
 
 /// That the fallbacks of groups lead somewhere. Those of servers are no part of it: they are for
 /// players who lose a server, once, so two servers may well be each other's.
-fn no_cycle(groups: &[(Place<'_>, Group)]) -> Result<(), ResourceError> {
+fn no_cycle(groups: &[(&Place<'_>, Group)]) -> Result<(), ResourceError> {
     let next: BTreeMap<&Name, Vec<&Name>> = groups
         .iter()
         .map(|(_, group)| {

@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use mesegate_resource::{
-    API_VERSION, BanSpec, Document, GroupSpec, Header, Kind, Metadata, ProxySpec, ServerSpec,
+    API_VERSION, BanSpec, Document, GroupSpec, Header, Kind, Lenient, Metadata, ProxySpec,
+    ServerSpec,
 };
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::assemble::{Read, assemble};
 use super::place::{Place, ResourceError};
@@ -19,19 +22,12 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 /// # Errors
 /// The first thing that is wrong, with file, line, field and what would be right.
 pub fn load(path: &Path) -> Result<Network, ResourceError> {
-    read(path, &read_files(path)?)
-}
-
-/// Reads texts that belong together. `path` stands for all of them in errors.
-///
-/// # Errors
-/// As [`load`].
-pub(crate) fn read(path: &Path, files: &[(PathBuf, String)]) -> Result<Network, ResourceError> {
     let mut docs = Vec::new();
-    for (file, text) in files {
+    let files = read_files(path)?;
+    for (file, text) in &files {
         read_documents(file, text, &mut docs)?;
     }
-    assemble(path, docs)
+    assemble(path, &docs)
 }
 
 /// All files with their text.
@@ -73,9 +69,11 @@ fn read_documents<'a>(
     let starts = document_lines(text);
     for (index, raw) in serde_yaml::Deserializer::from_str(text).enumerate() {
         let line = starts.get(index).copied().unwrap_or(1);
-        let place = Place { file, text, line };
+        let mut place = Place { file, text, line, object: String::new() };
         let header: Option<Header> = parse(&place, raw)?;
         let Some(header) = header else { continue };
+        let kind = &header.kind;
+        place.object = header.name().map_or_else(|| kind.clone(), |it| format!("{kind} {it}"));
         if header.api_version != API_VERSION {
             let what = format!("{:?} is not known; write {API_VERSION}", header.api_version);
             return Err(place.wrong("apiVersion", what));
@@ -87,20 +85,11 @@ fn read_documents<'a>(
         let read = match header.kind.as_str() {
             ServerSpec::KIND => {
                 let (metadata, spec) = document(&place, again)?;
-                Read::Server(metadata, Box::new(spec))
+                Read::server(metadata, spec, &place)?
             }
-            GroupSpec::KIND => {
-                let (metadata, spec) = document(&place, again)?;
-                Read::Group(metadata, spec)
-            }
-            ProxySpec::KIND => {
-                let (metadata, spec) = document(&place, again)?;
-                Read::Proxy(metadata, spec)
-            }
-            BanSpec::KIND => {
-                let (metadata, spec) = document(&place, again)?;
-                Read::Ban(metadata, spec)
-            }
+            GroupSpec::KIND => Read::group(document(&place, again)?),
+            ProxySpec::KIND => Read::proxy(document(&place, again)?),
+            BanSpec::KIND => Read::ban(document(&place, again)?),
             other => {
                 let what = format!(
                     "{other:?} is not known; write MinetestServer, MinetestServerGroup, \
@@ -141,6 +130,61 @@ fn document_lines(text: &str) -> Vec<usize> {
         blank = blank && line.trim().is_empty();
     }
     lines
+}
+
+/// Reads a document that a controller gave: `path` is what to call it. Fields that this release
+/// does not know are told to `unknown` and passed over, as the controller may be newer; so is a
+/// kind that it does not know, which gives `None`.
+///
+/// # Errors
+/// What is wrong with the known part.
+pub(crate) fn read_given(
+    path: &Path,
+    kind: &str,
+    document: Value,
+    unknown: &dyn Fn(&str),
+) -> Result<Option<Read>, ResourceError> {
+    let place = given_place(path);
+    let read = match kind {
+        ServerSpec::KIND => {
+            let (metadata, spec) = given(&place, document, unknown)?;
+            Read::server(metadata, spec, &place)?
+        }
+        GroupSpec::KIND => Read::group(given(&place, document, unknown)?),
+        ProxySpec::KIND => Read::proxy(given(&place, document, unknown)?),
+        BanSpec::KIND => Read::ban(given(&place, document, unknown)?),
+        _ => return Ok(None),
+    };
+    Ok(Some(read))
+}
+
+/// A network of documents that a controller gave, each with what it is called.
+///
+/// # Errors
+/// What is wrong with them taken together.
+pub(crate) fn join_given<'a>(
+    docs: impl Iterator<Item = (&'a Path, Read)>,
+) -> Result<Network, ResourceError> {
+    let docs: Vec<_> = docs.map(|(path, read)| (given_place(path), read)).collect();
+    assemble(Path::new("controller"), &docs)
+}
+
+fn given_place(path: &Path) -> Place<'_> {
+    Place { file: path, text: "", line: 0, object: String::new() }
+}
+
+fn given<S: Kind + DeserializeOwned>(
+    place: &Place<'_>,
+    document: Value,
+    unknown: &dyn Fn(&str),
+) -> Result<(Metadata, S), ResourceError> {
+    let mut track = serde_path_to_error::Track::new();
+    let lenient = Lenient::new(document, unknown);
+    let lenient = serde_path_to_error::Deserializer::new(lenient, &mut track);
+    let document = Document::<S>::deserialize(lenient)
+        .map_err(|error| place.error(0, &track.path().to_string(), error.to_string()))?;
+    document.spec.check().map_err(|fault| place.wrong(&fault.field, fault.what))?;
+    Ok((document.metadata, document.spec))
 }
 
 fn parse<T: DeserializeOwned>(
@@ -325,7 +369,16 @@ spec: { target: { name: Mallory }, reason: theft }
             assert_eq!((error.line, error.field.as_str()), (line, field), "{error}");
             assert!(error.to_string().contains(remedy), "{error}");
             assert!(error.to_string().contains("network.yaml"), "{error}");
+            assert!(error.object.starts_with("Minetest") || field == "kind", "{error}");
         }
+    }
+
+    #[test]
+    fn a_mistyped_field_is_named_with_its_file_document_and_place() {
+        let error = check(&GOOD.replace("  backendAuth", "  backendAuht")).unwrap_err();
+        let text = error.to_string();
+        let place = ":15: MinetestServer arena: spec.backendAuht: unknown field `backendAuht`";
+        assert!(text.contains(place), "{text}");
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub struct ResourceError {
     pub file: PathBuf,
     /// Line in the file, from 1; 0 when the file as a whole is meant.
     pub line: usize,
+    /// Kind and name of the document, such as `MinetestServer lobby`; empty when none is meant.
+    pub object: String,
     /// Path of the field, such as `spec.endpoint.port`; empty when none is meant.
     pub field: String,
     /// What is wrong and what would be right.
@@ -22,6 +24,9 @@ impl fmt::Display for ResourceError {
         if self.line > 0 {
             write!(f, ":{}", self.line)?;
         }
+        if !self.object.is_empty() {
+            write!(f, ": {}", self.object)?;
+        }
         if !self.field.is_empty() && self.field != "." {
             write!(f, ": {}", self.field)?;
         }
@@ -32,7 +37,8 @@ impl fmt::Display for ResourceError {
 impl ResourceError {
     /// An error of a file or folder as a whole.
     pub(super) fn whole(file: &Path, what: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), line: 0, field: String::new(), what: what.into() }
+        let (object, field) = (String::new(), String::new());
+        Self { file: file.to_owned(), line: 0, object, field, what: what.into() }
     }
 }
 
@@ -41,8 +47,10 @@ impl ResourceError {
 pub(super) struct Place<'a> {
     pub(super) file: &'a Path,
     pub(super) text: &'a str,
-    /// First line of the document, from 1.
+    /// First line of the document, from 1; 0 if it has no lines.
     pub(super) line: usize,
+    /// Kind and name, as far as they are known and `file` does not say them.
+    pub(super) object: String,
 }
 
 impl Place<'_> {
@@ -50,6 +58,7 @@ impl Place<'_> {
         ResourceError {
             file: self.file.to_owned(),
             line,
+            object: self.object.clone(),
             field: field.to_owned(),
             what: what.into(),
         }
@@ -80,6 +89,10 @@ impl Place<'_> {
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file.display(), self.line)
+        write!(f, "{}", self.file.display())?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+        }
+        Ok(())
     }
 }

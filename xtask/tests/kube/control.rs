@@ -1,7 +1,11 @@
 //! From objects in a real API server to what two proxies serve, and back into the objects.
 
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::{Value, json};
 use xtask::controller::{Controller, ControllerSpec};
 use xtask::kube::Cluster;
+use xtask::paths;
 
 use crate::fleet::{
     Fleet, PATIENCE, SOON, condition, default_target, in_force, labelled, listed, server, up,
@@ -27,7 +31,7 @@ fn objects_become_servers_of_all_proxies_and_say_what_became_of_them() {
     let (lobby, arena) = (fleet.server("lobby"), fleet.server("arena"));
     let cluster = cluster();
     applied(&cluster, &(server("lobby", lobby.addr(), "") + &default_target("lobby") + GROUPS));
-    let mut spec = ControllerSpec::new("controller-0");
+    let mut spec = ControllerSpec::new("controller-0").flag("--ban-retention", "1s");
     if cluster.is_own() {
         spec = spec.kubeconfig(controller_rights(&cluster));
     }
@@ -71,8 +75,68 @@ fn objects_become_servers_of_all_proxies_and_say_what_became_of_them() {
     let deleted = cluster.kubectl(&["delete", "--wait=false", "mts/arena", "mts/cloud"]).unwrap();
     assert!(deleted.success, "{deleted:?}");
     fleet.all("deleted servers are gone", SOON, |it| !listed(it, "arena") && !listed(it, "cloud"));
+    newer_definitions(&cluster, &fleet, &controller, &lobby.addr().to_string());
+    old_bans(&cluster, &fleet);
     assert!(players.iter().all(|it| it.closed().is_none()));
     assert!(!controller.log().contains("forbidden"), "{}", controller.log());
+}
+
+/// Definitions that have more fields than these programs know: objects with them are served as
+/// before, by both proxies.
+fn newer_definitions(cluster: &Cluster, fleet: &Fleet, controller: &Controller, address: &str) {
+    let path = paths::workspace().join("deploy/crds/minetestservers.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut definition: Value = serde_yaml::from_str(&text).unwrap();
+    let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
+    for (place, field) in [(String::new(), "zone"), ("/endpoint/properties".into(), "transport")] {
+        let fields = definition.pointer_mut(&format!("{spec}{place}")).unwrap();
+        fields[field] = json!({ "type": "string", "default": "usual", "description": "New." });
+    }
+    applied(cluster, &definition.to_string());
+    let (host, port) = address.rsplit_once(':').unwrap();
+    let server = format!(
+        "apiVersion: mesegate.dev/v1alpha1\nkind: MinetestServer\nmetadata: {{ name: newer }}\n\
+         spec: {{ endpoint: {{ host: {host}, port: {port}, transport: best }}, zone: north }}\n"
+    );
+    // The API server takes a little while until it has the new definition.
+    let taken = xtask::wait::until(PATIENCE, || apply(cluster, &server).success.then_some(()));
+    assert!(taken.is_some(), "{:?}", apply(cluster, &server));
+    let zone = get(cluster, &["mts/newer", "-o=jsonpath={.spec.zone} {.spec.endpoint.transport}"]);
+    assert_eq!(zone, "north best");
+    fleet.all("a server with newer fields answers", SOON, |it| up(it, "newer"));
+    condition(cluster, "mts/newer", "Programmed", "Programmed");
+    // Those that are edited get the new fields' defaults.
+    applied(cluster, &server.replace("newer", "edited").replace(", zone: north", ""));
+    fleet.all("so does one with a default", SOON, |it| up(it, "edited"));
+    assert!((controller.metric("unknown_fields").unwrap() - 2.0).abs() < 0.1);
+    let log = controller.log();
+    assert_eq!(log.matches("this release does not know").count(), 2, "{log}");
+    // What this release does know has to be right all the same.
+    let wrong = apply(cluster, &server.replace("zone: north", "weight: 101"));
+    assert!(!wrong.success, "{wrong:?}");
+}
+
+/// Bans go some time after their end.
+fn old_bans(cluster: &Cluster, fleet: &Fleet) {
+    let ban = |name: &str, end: &str| {
+        format!(
+            "apiVersion: mesegate.dev/v1alpha1\nkind: MinetestBan\nmetadata: {{ name: {name} }}\n\
+             spec: {{ target: {{ name: {name} }}{end} }}\n---\n"
+        )
+    };
+    let soon = prost_types::Timestamp::from(SystemTime::now() + Duration::from_secs(3));
+    let soon = soon.to_string();
+    let soon = format!("{}Z", soon.get(..19).unwrap());
+    let soon = ban("soon", &format!(", expiresAt: \"{soon}\""));
+    let all = soon + &ban("later", ", expiresAt: \"2099-01-01T00:00:00Z\"") + &ban("never", "");
+    applied(cluster, &all);
+    fleet.all("bans are in force", SOON, |it| in_force(it, "soon") && in_force(it, "never"));
+    let start = Instant::now();
+    let bans = || get(cluster, &["mtb", "-o", "name"]);
+    let gone = xtask::wait::until(PATIENCE, || (!bans().contains("/soon")).then_some(()));
+    println!("kube: a ban that is over was deleted after {:?}", start.elapsed());
+    assert!(gone.is_some() && start.elapsed() > Duration::from_secs(2), "{}", bans());
+    assert!(bans().contains("/later") && bans().contains("/never"), "{}", bans());
 }
 
 /// A server that is found through a Service and its slices.

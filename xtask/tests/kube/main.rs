@@ -5,13 +5,16 @@
 mod columns;
 mod control;
 mod credentials;
+mod desk;
 mod documents;
+mod failures;
 mod faults;
 mod fleet;
 mod names;
 mod operators;
 mod players;
 mod programs;
+mod repeats;
 mod support;
 
 #[path = "../support/mod.rs"]

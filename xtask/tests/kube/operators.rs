@@ -1,153 +1,16 @@
 //! Operators who reach all proxies through the controller: with `mesegatectl`, and with `grpcurl`,
 //! which is not ours.
 
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use mesegate_testkit::{Bot, Closed, FakeServer, JoinError};
+use mesegate_testkit::Bot;
 use serde_json::Value;
-use xtask::controller::{Controller, ControllerSpec};
-use xtask::kube::{Cluster, Programs};
-use xtask::{paths, ports, wait};
+use xtask::wait;
 
 use crate::credentials::Signer;
-use crate::fleet::{Fleet, PATIENCE, SOON, default_target, labelled, server, up};
-use crate::support::{account, applied, cluster, controller_rights};
-
-const GROUPS: &str = "\
-apiVersion: mesegate.dev/v1alpha1
-kind: MinetestServerGroup
-metadata: { name: lobbies }
-spec: { selector: { matchLabels: { in: all } } }
----
-apiVersion: mesegate.dev/v1alpha1
-kind: MinetestServerGroup
-metadata: { name: games }
-spec: { selector: { matchLabels: { kind: game } } }
-";
-
-/// Rights by service account: resources of `mesegate.dev` and verbs.
-const ACCOUNTS: [(&str, &str); 3] = [
-    (
-        "operator",
-        "- { apiGroups: [mesegate.dev], resources: [players, servers, proxies, bans], verbs: \
-         [get, list, watch, create, delete] }\n\
-         - { apiGroups: [mesegate.dev], resources: [players/move, players/kick, players/message, \
-         servers/drain, proxies/drain], verbs: [create] }\n\
-         - { apiGroups: [mesegate.dev], resources: [players/addresses], verbs: [get] }\n",
-    ),
-    ("viewer", "- { apiGroups: [mesegate.dev], resources: [players], verbs: [list] }\n"),
-    ("bouncer", "- { apiGroups: [mesegate.dev], resources: [players/kick], verbs: [create] }\n"),
-];
-
-/// Two proxies, a controller with the interface, and who may use it.
-struct Desk {
-    fleet: Fleet,
-    controller: Controller,
-    lobby: FakeServer,
-    arena: FakeServer,
-    cluster: Cluster,
-    address: String,
-    grpcurl: PathBuf,
-    tokens: Vec<(&'static str, String)>,
-}
-
-impl Desk {
-    fn new() -> Self {
-        let mut fleet = Fleet::new();
-        let (lobby, arena) = (fleet.server("lobby"), fleet.server("arena"));
-        let cluster = cluster();
-        let text = server("lobby", lobby.addr(), "")
-            + &labelled("arena", arena.addr(), "kind: game", "")
-            + &default_target("lobby")
-            + GROUPS;
-        applied(&cluster, &text);
-        let tokens = ACCOUNTS
-            .iter()
-            .map(|(name, rules)| {
-                let role = format!(
-                    "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\n\
-                     metadata: {{ name: {name} }}\nrules:\n{rules}"
-                );
-                applied(&cluster, &role);
-                let token = account(&cluster, name, &[&format!("--role={name}")], "mesegate");
-                (*name, token)
-            })
-            .collect();
-        let address = format!("127.0.0.1:{}", ports::free().unwrap());
-        let spec = ControllerSpec::new("controller-0")
-            .kubeconfig(controller_rights(&cluster))
-            .flag("--admin", &address)
-            .switch("--admin-accounts");
-        let controller = Controller::start(&cluster, &spec).unwrap();
-        let urls = [controller.url()];
-        fleet.start(&[&urls, &urls]);
-        fleet.all("the servers answer", PATIENCE, |it| up(it, "lobby") && up(it, "arena"));
-        let grpcurl = Programs::grpcurl().unwrap();
-        Self { fleet, controller, lobby, arena, cluster, address, grpcurl, tokens }
-    }
-
-    fn token(&self, account: &str) -> &str {
-        &self.tokens.iter().find(|(name, _)| *name == account).unwrap().1
-    }
-
-    /// A call with a token; `method` goes without the package.
-    fn call_with(&self, token: Option<&str>, method: &str, data: &str) -> Output {
-        let mut command = Command::new(&self.grpcurl);
-        command.args(["-plaintext", "-format-error", "-max-time", "20", "-d", data]);
-        if let Some(token) = token {
-            command.args(["-H", &format!("authorization: Bearer {token}")]);
-        }
-        command.args([&self.address, &format!("mesegate.admin.v1.{method}")]);
-        command.stdin(Stdio::null()).output().unwrap()
-    }
-
-    /// A call of the operator that succeeds.
-    fn call(&self, method: &str, data: &str) -> Value {
-        let output = self.call_with(Some(self.token("operator")), method, data);
-        assert!(output.status.success(), "{method} {data}: {output:?}");
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    /// A call that fails, and has these words in what it says.
-    fn fails(&self, token: Option<&str>, method: &str, data: &str, words: &[&str]) {
-        let output = self.call_with(token, method, data);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success(), "{method} {data}: {output:?}");
-        for word in words {
-            assert!(said.contains(word), "{method} {data}: no {word} in {said}");
-        }
-    }
-
-    fn ctl(&self, account: &str, words: &[&str]) -> Output {
-        let mut command = Command::new(paths::target().join("debug/mesegatectl"));
-        command.args(["--server", &format!("http://{}", self.address)]).args(words);
-        command.env("MESEGATE_TOKEN", self.token(account)).stdin(Stdio::null()).output().unwrap()
-    }
-
-    /// How long after `start` the players were sent away with a text.
-    fn gone(&self, bots: &[&Bot], text: &str, start: Instant) -> Duration {
-        for bot in bots {
-            match self.fleet.runtime.block_on(bot.wait_closed(PATIENCE)) {
-                Some(Closed::Denied { text: said, .. }) => assert!(said.contains(text), "{said}"),
-                other => panic!("{}: {other:?}", bot.name()),
-            }
-        }
-        start.elapsed()
-    }
-
-    /// Nobody of that name gets in by way of any proxy.
-    fn kept_out(&self, name: &str, text: &str) {
-        for proxy in &self.fleet.proxies {
-            let options = mesegate_testkit::BotOptions::new(proxy.address(), name);
-            match self.fleet.runtime.block_on(Bot::join(options)) {
-                Err(JoinError::Denied { text: said, .. }) => assert!(said.contains(text), "{said}"),
-                other => panic!("{name}: {:?}", other.map(|it| it.name().to_owned())),
-            }
-        }
-    }
-}
+use crate::desk::Desk;
+use crate::fleet::{PATIENCE, SOON};
+use crate::support::get;
 
 fn names(list: &Value) -> Vec<&str> {
     list["players"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect()
@@ -234,13 +97,48 @@ fn players_of_all_proxies_are_listed_moved_kicked_and_banned() {
     // What was asked for a server is in its object.
     let drained = desk.ctl("operator", &["drain", "server", "arena"]);
     assert!(drained.status.success(), "{drained:?}");
-    let state = crate::support::get(&desk.cluster, &["mts/arena", "-o=jsonpath={.spec.state}"]);
+    let state = get(&desk.cluster, &["mts/arena", "-o=jsonpath={.spec.state}"]);
     assert_eq!(state, "Drain");
     let data = r#"{"name": "erin", "target": {"server": "arena"}}"#;
     // Before that she would get in, and then be there already.
     std::thread::sleep(SOON);
     desk.fails(operator, "PlayerService/MovePlayer", data, &["TARGET_DRAINING"]);
+    told(&desk);
     assert!(!desk.controller.log().contains("forbidden"), "{}", desk.controller.log());
+}
+
+/// What was done is told where `kubectl describe` shows it, without addresses.
+fn told(desk: &Desk) {
+    let events = || -> Vec<[String; 3]> {
+        let events = get(&desk.cluster, &["events.events.k8s.io", "-o", "json"]);
+        let events: Value = serde_json::from_str(&events).unwrap();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let events = events["items"].as_array().unwrap().iter();
+        let event = |it: &Value| {
+            let kind = text(&it["regarding"]["kind"]);
+            [
+                text(&it["reason"]),
+                format!("{kind}/{}", text(&it["regarding"]["name"])),
+                text(&it["note"]),
+            ]
+        };
+        events.map(event).collect()
+    };
+    let has = |reason: &str, object: &str, note: &str| {
+        let found = wait::until(PATIENCE, || {
+            let fits =
+                |[r, o, n]: &[String; 3]| r == reason && o.starts_with(object) && n.contains(note);
+            events().iter().any(fits).then_some(())
+        });
+        assert!(found.is_some(), "{reason} {object} {note}: {:?}", events());
+    };
+    has("Kicked", "MinetestProxy/default", "player carol away from proxy-b");
+    has("Banned", "MinetestBan/player-bob-", "has banned player Bob; sent away: bob");
+    has("Banned", "MinetestBan/network-", "has banned a network; sent away: alice, dave");
+    has("BanLifted", "MinetestBan/network-", "lifted");
+    has("StateSet", "MinetestServer/arena", "operator has set it to Drain");
+    let addressed = |it: &[String; 3]| it[2].contains("127.0.0");
+    assert!(!events().iter().any(addressed), "{:?}", events());
 }
 
 #[test]
@@ -288,13 +186,4 @@ fn credentials_and_rights_are_those_of_the_cluster() {
     let audit: Vec<&str> = audit.lines().filter(|it| it.contains("audit")).collect();
     println!("{}", audit.join("\n"));
     assert!(audit.iter().any(|it| it.contains("system:serviceaccount:default:bouncer")));
-}
-
-impl Desk {
-    /// A token for the API server itself.
-    fn cluster_token(&self, account: &str) -> String {
-        let answer = self.cluster.kubectl(&["create", "token", account]).unwrap();
-        assert!(answer.success, "{answer:?}");
-        answer.output.trim().to_owned()
-    }
 }
