@@ -28,6 +28,7 @@ use crate::fleet::Fleet;
 use crate::http::{self, Pages};
 use crate::janitor::Janitor;
 use crate::lease::{self, Leadership};
+use crate::listing::keep_listed;
 use crate::metrics::Metrics;
 use crate::stream::Control;
 use crate::trust::{Gate, Reviews};
@@ -158,6 +159,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     tokio::spawn(keep_swept(fleet.clone()));
     let (leads, led) = watch::channel(false);
     tokio::spawn(keep_claims(holder.clone(), cluster.clone(), claims.clone(), leads));
+    tokio::spawn(keep_listed(fleet.clone(), compiled.clone(), holder.changes(), stopping.clone()));
     let gate = match (&tls, &tokens) {
         (Some(_), Some(tokens)) => Gate::listed(Arc::clone(tokens)),
         (Some(_), None) => Gate::guarded(reviews, namespace.clone()),

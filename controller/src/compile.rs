@@ -65,6 +65,8 @@ pub struct Compiled {
     /// What the proxies of each class get. A class is missing when there is no such
     /// `MinetestProxy`, or when its default target is not there: proxies keep what they have.
     pub sets: BTreeMap<String, Arc<Set>>,
+    /// The `MinetestProxy` of each of these classes.
+    pub proxies: BTreeMap<String, Arc<ProxySpec>>,
     /// By kind and name.
     pub verdicts: BTreeMap<(&'static str, String), Verdict>,
 }
@@ -118,6 +120,8 @@ pub fn compile(world: &World, now: u64) -> Compiled {
             None => {
                 verdict.resolved = Some(Finding::good(Reason::ResolvedRefs));
                 let all = items.iter().cloned().chain([item(proxy, proxy.spec, None)]);
+                let class = proxy.name.as_str().to_owned();
+                out.proxies.insert(class, Arc::new(proxy.spec.clone()));
                 out.sets.insert(proxy.name.as_str().to_owned(), Arc::new(Set::new(all)));
             }
             Some(why) => {

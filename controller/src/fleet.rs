@@ -1,6 +1,7 @@
 //! The proxies that are connected, and what they report.
 
 mod errand;
+mod gathering;
 mod roster;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -16,6 +17,7 @@ use tokio::sync::{Notify, broadcast};
 
 use crate::set::Set;
 use errand::Errands;
+pub use gathering::Gathering;
 pub(crate) use roster::Change;
 use roster::Roster;
 

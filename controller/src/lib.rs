@@ -21,6 +21,7 @@ mod http;
 pub mod janitor;
 pub mod known;
 pub mod lease;
+pub mod listing;
 pub mod metrics;
 mod pauses;
 pub mod set;

@@ -15,6 +15,7 @@ use mesegate_admin::{
     Signal,
 };
 use mesegate_proto::admin::v1 as pb;
+use mesegate_protocol::ProtocolVersion;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 
@@ -162,6 +163,9 @@ impl Local {
         } else {
             pb::ProxyState::Serving
         };
+        let library = &shared.library;
+        let versions = library.ready().then(|| [ProtocolVersion::MIN, library.network_version()]);
+        let [protocol_min, protocol_max] = versions.map_or([0; 2], |it| it.map(|it| it.0.into()));
         let configured = shared.metrics.config_loaded_timestamp.get().max(0).unsigned_abs();
         pb::Proxy {
             name: self.about.name.clone(),
@@ -171,6 +175,8 @@ impl Local {
             max_players: shared.network.load().proxy.limits.players,
             started: Some(self.about.started.into()),
             configured: Some((UNIX_EPOCH + Duration::from_secs(configured)).into()),
+            protocol_min,
+            protocol_max,
         }
     }
 }

@@ -23,6 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use crate::admin::{About, Local};
+use crate::attendance::Attendance;
 use crate::base::{self, Base};
 use crate::claims::Claims;
 use crate::cli::Options;
@@ -31,6 +32,7 @@ use crate::departures::Departures;
 use crate::figures::Figures;
 use crate::http;
 use crate::lane::Lanes;
+use crate::listing::Listing;
 use crate::losses::Losses;
 use crate::media_http;
 use crate::metrics::Metrics;
@@ -184,6 +186,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         key,
         metrics,
         players,
+        attendance: Attendance::default(),
         claims,
         selector: Selector::default(),
         draining: AtomicBool::new(false),
@@ -193,6 +196,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         backend_transport,
         stopping,
     });
+    tokio::spawn(shared.attendance.clone().keep(shared.players.clone()));
     loaded(&shared);
     // Set once: only here.
     let _ = looked_at.set(shared.library.clone());
@@ -207,13 +211,24 @@ async fn serve(options: Options) -> Result<(), RunError> {
         let most = options.media_connections as usize;
         tokio::spawn(media_http::serve(listener, library, metrics, most));
     }
+    let alone = matches!(origin, Origin::Files(_));
     tokio::spawn(follow(origin, Arc::clone(&shared), local));
     let Some(first) = bindings.first() else { return Ok(()) };
     let (address, stats) = (first.local_addr(), first.stats());
     let patience = Duration::from_secs(options.stop_seconds.into());
     let lanes = Lanes::start(bindings, &shared, patience).await?;
     tracing::info!(listen = %address, "players can connect");
+    // A controller announces all its proxies as one network.
+    let listed = alone.then(|| {
+        let port = address.port();
+        let listing = Listing { shared: Arc::clone(&shared), started: Instant::now(), port };
+        tokio::spawn(mesegate_serverlist::announce(listing, shared.stopping.clone()))
+    });
     wait(lanes, &stats, &shared, stop, stopped).await;
+    if let Some(listed) = listed {
+        // It ends by itself when its goodbye was answered, or in two seconds.
+        let _ = listed.await;
+    }
     shared.accounts.close().await;
     Ok(())
 }

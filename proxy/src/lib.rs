@@ -11,6 +11,7 @@
 
 mod admin;
 mod app;
+mod attendance;
 mod banned;
 mod base;
 mod claims;
@@ -21,6 +22,7 @@ mod departures;
 mod figures;
 pub mod http;
 mod lane;
+mod listing;
 pub mod log;
 mod losses;
 mod media_http;

@@ -3,6 +3,7 @@
 mod answer;
 mod bridge;
 mod command;
+mod company;
 mod denial;
 mod gate;
 mod hop;
@@ -26,6 +27,7 @@ use mesegate_protocol::objects::ObjectMap;
 use mesegate_transport::Link;
 
 use crate::shared::Shared;
+use company::Company;
 use gate::Gate;
 use login::{Attempt, Failed, Failure, Login};
 use media::MediaQueue;
@@ -87,11 +89,15 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
         ordered: None,
         waiting_moves: VecDeque::new(),
         place,
+        company: Company::of(&shared.attendance),
         shared: Arc::clone(&shared),
     };
     player.set_out(Purpose::Join { returning }, ways);
     let end = player.play().await;
     player.leave_world();
+    if matches!(end, End::Reconnect(_)) {
+        shared.attendance.expect_back(&player.who.name);
+    }
     // Who is asked to reconnect may be back before this connection has ended.
     let Player { place, mut client, who, .. } = player;
     drop(place);

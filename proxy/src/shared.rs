@@ -13,6 +13,7 @@ use mesegate_resource::BackendAuth;
 use mesegate_transport::Config;
 use tokio::sync::watch;
 
+use crate::attendance::Attendance;
 use crate::base::Base;
 use crate::claims::Claims;
 use crate::departures::Departures;
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) key: Arc<BackendKey>,
     pub(crate) metrics: Metrics,
     pub(crate) players: Players,
+    /// Who comes and leaves, for those who are there.
+    pub(crate) attendance: Attendance,
     /// Names once over all proxies.
     pub(crate) claims: Claims,
     pub(crate) selector: Selector,

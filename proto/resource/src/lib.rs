@@ -37,8 +37,8 @@ pub use lenient::Lenient;
 pub use name::Name;
 pub use probe::{Interval, Probe};
 pub use proxy::{
-    ControlLoss, DuplicateLogin, Limits, Messages, PasswordPolicy, ProxyMember, ProxySpec,
-    ProxyStatus,
+    Announce, ClientModRestriction, ClientModRestrictions, ControlLoss, DuplicateLogin, Limits,
+    Messages, PasswordPolicy, PlayerList, ProxyMember, ProxySpec, ProxyStatus,
 };
 pub use selector::{Expression, Operator, Selector};
 pub use server::{Access, BackendAuth, ServerSpec, ServerState, ServerStatus};

@@ -116,7 +116,8 @@ fn timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Interval, D::Er
     between(deserializer, 100, 60_000, "100ms to 1m")
 }
 
-fn between<'de, D: Deserializer<'de>>(
+/// A span of time between two, in milliseconds.
+pub(crate) fn between<'de, D: Deserializer<'de>>(
     deserializer: D,
     least: u64,
     most: u64,

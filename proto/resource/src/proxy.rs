@@ -1,5 +1,9 @@
 //! `kind: MinetestProxy`: how proxies treat players.
 
+mod announce;
+mod client_mods;
+mod company;
+
 use serde::de::{Deserializer, Error, Unexpected};
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +11,10 @@ use crate::check::{self, Fault};
 use crate::condition::Condition;
 use crate::document::Kind;
 use crate::target::Target;
+
+pub use announce::Announce;
+pub use client_mods::{ClientModRestriction, ClientModRestrictions};
+pub use company::PlayerList;
 
 /// How proxies treat players.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +70,16 @@ pub struct ProxySpec {
     /// game on another proxy.
     #[serde(default)]
     pub on_control_loss: ControlLoss,
+    /// The entry in the public server list; none without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announce: Option<Announce>,
+    /// What mods of the client are forbidden on all servers.
+    #[serde(default)]
+    pub csm_restrictions: ClientModRestrictions,
+    /// Who is in a player's list of players. An edit takes effect for each player with the next
+    /// server that they enter.
+    #[serde(default)]
+    pub player_list: PlayerList,
 }
 
 /// What happens when somebody logs in whose name is in the game already.
@@ -143,6 +161,14 @@ pub struct Messages {
     #[serde(deserialize_with = "check::text::<_, 500>")]
     #[cfg_attr(feature = "crd", schemars(length(max = 500)))]
     pub unavailable: String,
+    /// For everybody else when somebody joins; `{player}` stands for the name. Nothing if empty.
+    #[serde(deserialize_with = "check::text::<_, 500>")]
+    #[cfg_attr(feature = "crd", schemars(length(max = 500)))]
+    pub joined: String,
+    /// For everybody else when somebody leaves; `{player}` stands for the name. Nothing if empty.
+    #[serde(deserialize_with = "check::text::<_, 500>")]
+    #[cfg_attr(feature = "crd", schemars(length(max = 500)))]
+    pub left: String,
 }
 
 impl Default for Messages {
@@ -151,6 +177,8 @@ impl Default for Messages {
             shutdown: "The network restarts. Reconnect in a moment.".into(),
             full: "The network is full. Try again later.".into(),
             unavailable: "No server of the network can be entered now. Try again later.".into(),
+            joined: String::new(),
+            left: String::new(),
         }
     }
 }

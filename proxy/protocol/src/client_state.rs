@@ -48,6 +48,8 @@ pub struct ClientState {
     /// True while the sound was not told to stop.
     sounds: Bounded<i32, bool>,
     players: Bounded<Vec<u8>>,
+    /// Whether the names in the player list are nothing of a backend.
+    keeps_players: bool,
     channels: Bounded<Vec<u8>>,
     bones: Bounded<Vec<u8>>,
     tracks: Bounded<Vec<u8>>,
@@ -70,6 +72,7 @@ impl ClientState {
             spawners: Bounded::new(ID_LIMIT),
             sounds: Bounded::new(ID_LIMIT),
             players: Bounded::new(NAME_LIMIT),
+            keeps_players: false,
             channels: Bounded::new(NAME_LIMIT),
             bones: Bounded::new(OWN_LIMIT),
             tracks: Bounded::new(OWN_LIMIT),
@@ -112,6 +115,21 @@ impl ClientState {
     /// Names in the client's player list.
     pub fn player_names(&self) -> impl Iterator<Item = &[u8]> {
         self.players.keys().map(Vec::as_slice)
+    }
+
+    /// Whether a name is in the client's player list.
+    pub fn lists_player(&self, name: &str) -> bool {
+        self.players.contains(name.as_bytes())
+    }
+
+    /// Whether the player list is the proxy's own, which no reset takes back. At first it is not.
+    pub fn keep_players(&mut self, keep: bool) {
+        self.keeps_players = keep;
+    }
+
+    /// Whether the player list is the proxy's own.
+    pub fn keeps_players(&self) -> bool {
+        self.keeps_players
     }
 
     /// Mod channels the client takes itself to be a member of: a new backend has to be told.
@@ -172,10 +190,12 @@ impl ClientState {
     /// True if [`Self::reset`] has nothing to undo that depends on what was observed.
     pub fn is_clear(&self) -> bool {
         let Self { hud, detached, spawners, sounds, players, bones, tracks, .. } = self;
+        let listed = !players.is_empty() && !self.keeps_players;
         hud.is_empty()
             && spawners.is_empty()
             && sounds.is_empty()
-            && [detached, players, bones, tracks].iter().all(|set| set.is_empty())
+            && [detached, bones, tracks].iter().all(|set| set.is_empty())
+            && !listed
             && self.objects.is_empty()
             && self.blocks.len() == 0
     }

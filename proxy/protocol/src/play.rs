@@ -8,6 +8,7 @@ pub mod form;
 pub mod hud;
 pub mod players;
 pub mod position;
+pub mod restrictions;
 pub mod sound;
 pub mod text;
 pub mod vitals;
@@ -19,6 +20,7 @@ pub use form::{Fields, ShowFormspec};
 pub use hud::{FIRST_PROXY_HUD_ID, HudText, HudType};
 pub use players::{PlayerList, PlayerListChange};
 pub use position::{MovePlayer, PlayerPos};
+pub use restrictions::ModRestrictions;
 pub use sound::{decode_removed_sounds, encode_removed_sounds};
 pub use vitals::Hp;
 
@@ -46,6 +48,7 @@ mod tests {
             let _ = hud::decode_added(&body);
             let _ = hud::decode_removed(&body);
             let _ = PlayerList::decode(&body);
+            let _ = ModRestrictions::decode(&body);
             let _ = MovePlayer::decode(&body);
             let _ = PlayerPos::decode(&body);
             let _ = PlayerPos::with_position(&body, [f32::NAN, f32::INFINITY, -0.0]);

@@ -45,6 +45,8 @@ pub fn to_client_route(command: u16) -> Route {
         c::ACTIVE_OBJECT_REMOVE_ADD | c::ACTIVE_OBJECT_MESSAGES => Route::Rewrite,
         // The object a sound or a source of particles is attached to.
         c::PLAY_SOUND | c::ADD_PARTICLESPAWNER => Route::Rewrite,
+        // The network may forbid more, and may list its players itself.
+        c::CSM_RESTRICTION_FLAGS | c::UPDATE_PLAYER_LIST => Route::Rewrite,
         _ => Route::Forward,
     }
 }

@@ -155,6 +155,10 @@ impl Player {
                 }
                 return Ok(());
             }
+            to_client::CSM_RESTRICTION_FLAGS => self.restrict(&data).map(Some),
+            // The list is the network's.
+            to_client::UPDATE_PLAYER_LIST if self.state.keeps_players() => return Ok(()),
+            to_client::UPDATE_PLAYER_LIST => Ok(None),
             to_client::ACTIVE_OBJECT_MESSAGES => self.objects.messages(&data, translation),
             _ => {
                 let translator = Translator { translation, version, blocks: &self.shared.blocks };

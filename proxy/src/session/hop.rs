@@ -216,6 +216,7 @@ impl Player {
                 _ => self.send_client(2, true, message)?,
             }
         }
+        let lists_network = self.lists_network();
         for (channel, message) in self.state.reset(self.who.version) {
             self.client.send(channel, true, message).map_err(client_failed)?;
         }
@@ -230,6 +231,9 @@ impl Player {
         self.objects.enter_backend();
         if let Some(answer) = self.pushes.forget(self.who.version) {
             self.send_client(2, true, answer)?;
+        }
+        if lists_network {
+            self.list_network()?;
         }
         self.gate = Gate::Waiting(Instant::now());
         let Arrival { server, title, seat, entered, translation } = arrival;

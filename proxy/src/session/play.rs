@@ -19,6 +19,7 @@ use mesegate_protocol::objects::ObjectMap;
 use mesegate_protocol::play::ChatMessage;
 use mesegate_transport::{Link, Message, SendError};
 
+use super::company::{Company, News};
 use super::denial::Denial;
 use super::gate::Gate;
 use super::media::MediaQueue;
@@ -70,6 +71,8 @@ pub(super) struct Player {
     pub(super) moving_since: Option<Instant>,
     /// The entry in the list of players, and where orders come from.
     pub(super) place: Place,
+    /// What is heard of the other players.
+    pub(super) company: Company,
     /// The order that the journey under way carries out.
     pub(super) ordered: Option<Move>,
     /// Ordered moves that wait for the journey under way.
@@ -131,6 +134,7 @@ enum Wake {
     Arrived(Box<Outcome>),
     Worked(Done),
     Ordered(Order),
+    Heard(News),
     Tick,
     Stop,
 }
@@ -159,6 +163,7 @@ impl Player {
                 end = arrival(self.journey.as_mut()) => Wake::Arrived(Box::new(end)),
                 done = working(self.work.as_mut()) => Wake::Worked(done),
                 order = self.place.next_order() => Wake::Ordered(order),
+                news = self.company.next() => Wake::Heard(news),
                 _ = tick.tick() => Wake::Tick,
                 _ = stopping.wait_for(|stop| *stop) => Wake::Stop,
             };
@@ -171,6 +176,7 @@ impl Player {
                 Wake::Arrived(result) => self.journey_ended(*result),
                 Wake::Worked(done) => self.worked(done),
                 Wake::Ordered(order) => self.order(order),
+                Wake::Heard(news) => self.heard(news),
                 Wake::Tick => self.tick(),
                 Wake::Stop => Err(End::Deny(Denial::stopping(&self.shared))),
             };

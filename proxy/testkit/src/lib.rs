@@ -21,6 +21,7 @@ pub mod procfs;
 mod record;
 mod relay;
 pub mod samples;
+mod server_list;
 pub mod state;
 mod talk;
 mod tcp_relay;
@@ -31,6 +32,7 @@ pub use bot::{Bot, BotOptions, ChatLine, Closed, Event, JoinError, JoinTimes, Tr
 pub use fake::{Arrived, FakeServer, FakeServerOptions, LoginRule};
 pub use record::{RecordError, record};
 pub use relay::{Impairment, Relay, RelayOptions, RelayStats};
+pub use server_list::{Announced, ServerList};
 pub use tcp_relay::TcpRelay;
 pub use view::{BlockView, HudView, ObjectView, View};
 pub use world::{Show, World, WorldError};

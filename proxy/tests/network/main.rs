@@ -8,6 +8,7 @@ mod support;
 
 mod bans;
 mod commands;
+mod company;
 mod groups;
 mod hops;
 mod login;
@@ -17,4 +18,5 @@ mod merged;
 mod operators;
 mod passwords;
 mod reconnects;
+mod server_list;
 mod stopping;

@@ -70,6 +70,13 @@ impl<K: Ord + Weight, V: Copy> Bounded<K, V> {
         self.entries.get(key).copied()
     }
 
+    pub(super) fn contains<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.contains_key(key)
+    }
+
     pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.entries.get_mut(key)
     }

@@ -16,7 +16,8 @@ impl ClientState {
     /// All messages, each with its channel, that set the client back before another backend's
     /// first message; all reliable. What they undo is forgotten here.
     ///
-    /// HUD elements of the proxy's own go too if they were observed.
+    /// HUD elements of the proxy's own go too if they were observed; the player list does not while
+    /// it is the proxy's ([`ClientState::keep_players`]).
     ///
     /// Not forgotten, as the client keeps it: its own object's id, mod channels, the last
     /// PLAYERITEM, UPDATE_CLIENT_INFO and PLAYERPOS, whether it is dead, and which blocks it will
@@ -43,7 +44,9 @@ impl ClientState {
             }
         }
         messages.extend(self.hud.drain().into_keys().map(hud::encode_remove));
-        messages.extend(self.remove_players());
+        if !self.keeps_players {
+            messages.extend(self.remove_players());
+        }
         let format = version.serialization_version();
         messages.extend(self.blocks.reset().into_iter().map(|at| ignore_block(at, format)));
         messages.into_iter().map(|message| (channel(&message), message)).collect()
