@@ -5,5 +5,6 @@ mod api;
 mod bed;
 mod claims;
 mod gate;
+mod listing;
 mod stream;
 mod trust;

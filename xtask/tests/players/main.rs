@@ -11,5 +11,6 @@ mod lossy_path;
 mod matrix;
 mod media_http;
 mod refusals;
+mod server_list;
 #[path = "../support/mod.rs"]
 mod support;
