@@ -32,6 +32,7 @@ pub mod admin {
 }
 
 pub mod control;
+pub mod span;
 
 #[cfg(test)]
 mod tests {

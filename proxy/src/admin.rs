@@ -34,12 +34,11 @@ pub(crate) struct About {
 /// The network as this proxy has it.
 pub(crate) struct Local {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) about: About,
 }
 
 impl std::fmt::Debug for Local {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Local").field("name", &self.about.name).finish_non_exhaustive()
+        f.debug_struct("Local").field("name", &self.shared.about.name).finish_non_exhaustive()
     }
 }
 
@@ -58,7 +57,7 @@ impl Network for Local {
     fn follow(&self) -> (Vec<pb::Player>, Box<dyn Changes>) {
         let (now, changes) = self.shared.players.follow();
         let now = now.iter().map(|player| self.shown(player)).collect();
-        (now, Box::new(Followed { proxy: self.about.name.clone(), changes }))
+        (now, Box::new(Followed { proxy: self.shared.about.name.clone(), changes }))
     }
 
     fn servers(&self) -> Vec<pb::Server> {
@@ -111,7 +110,7 @@ impl Network for Local {
     }
 
     async fn drain(&self, proxy: &str, cancel: bool, _: Instant) -> Result<(), Failure> {
-        if proxy != self.about.name {
+        if proxy != self.shared.about.name {
             return Err(Failure::no_such_proxy(proxy));
         }
         self.shared.draining.store(!cancel, Ordering::Relaxed);
@@ -150,7 +149,7 @@ impl Network for Local {
 
 impl Local {
     fn shown(&self, player: &Presence) -> pb::Player {
-        shown(player, &self.about.name)
+        shown(player, &self.shared.about.name)
     }
 
     /// This proxy.
@@ -158,7 +157,7 @@ impl Local {
         let shared = &self.shared;
         let state = if shared.draining.load(Ordering::Relaxed) {
             pb::ProxyState::Draining
-        } else if (self.about.ready)().is_err() {
+        } else if (shared.about.ready)().is_err() {
             pb::ProxyState::Starting
         } else {
             pb::ProxyState::Serving
@@ -168,12 +167,12 @@ impl Local {
         let [protocol_min, protocol_max] = versions.map_or([0; 2], |it| it.map(|it| it.0.into()));
         let configured = shared.metrics.config_loaded_timestamp.get().max(0).unsigned_abs();
         pb::Proxy {
-            name: self.about.name.clone(),
+            name: shared.about.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state: state.into(),
             players: shared.players.len() as u32,
             max_players: shared.network.load().proxy.limits.players,
-            started: Some(self.about.started.into()),
+            started: Some(shared.about.started.into()),
             configured: Some((UNIX_EPOCH + Duration::from_secs(configured)).into()),
             protocol_min,
             protocol_max,

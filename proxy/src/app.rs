@@ -20,7 +20,7 @@ use mesegate_resource::Name;
 use mesegate_transport::{Binding, Budget, Config, ListenConfig, ListenerStats};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::admin::{About, Local};
 use crate::attendance::Attendance;
@@ -36,6 +36,7 @@ use crate::listing::Listing;
 use crate::losses::Losses;
 use crate::media_http;
 use crate::metrics::Metrics;
+use crate::mutes::Mutes;
 use crate::network::{Network, Server};
 use crate::players::{Kick, Order, Players};
 use crate::resource::{self, ResourceError};
@@ -194,14 +195,18 @@ async fn serve(options: Options) -> Result<(), RunError> {
         blocks: BlockCache::new(options.block_cache_mb as usize * 1024 * 1024),
         losses: Losses::default(),
         backend_transport,
+        about: About { name: options.proxy_name(), started, ready },
+        resources: options.resources.clone().filter(|_| options.control.controller.is_empty()),
+        fleet: !options.control.controller.is_empty(),
+        mutes: Mutes::default(),
+        shutdown: Notify::new(),
         stopping,
     });
     tokio::spawn(shared.attendance.clone().keep(shared.players.clone()));
     loaded(&shared);
     // Set once: only here.
     let _ = looked_at.set(shared.library.clone());
-    let about = About { name: options.proxy_name(), started, ready };
-    let local = Arc::new(Local { shared: Arc::clone(&shared), about });
+    let local = Arc::new(Local { shared: Arc::clone(&shared) });
     if let Some(admin) = admin {
         tokio::spawn(admin.serve(local.clone(), shared.metrics.admin.clone()));
     }
@@ -276,6 +281,7 @@ async fn wait(
             }
             Ok(()) = changes.changed() => figures.copy(stats, shared),
             () = stop.asked() => break,
+            () = shared.shutdown.notified() => break,
         }
     }
     tracing::info!(players = shared.players.len(), "stopping");
@@ -358,6 +364,37 @@ async fn follow(origin: Origin, shared: Arc<Shared>, local: Arc<Local>) {
                 enforce(&shared, update.network);
                 let _ = update.done.send(());
             }
+        }
+    }
+}
+
+/// Why the documents were not read again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReloadError {
+    /// They are wrong.
+    #[error("{0}")]
+    Documents(#[from] ResourceError),
+    /// They come by themselves.
+    #[error("a controller gives the documents; they are taken over as they change")]
+    Controller,
+    /// The reading was cut off.
+    #[error("the documents could not be read; the log has the cause")]
+    Broken,
+}
+
+/// Reads the documents again at once; gives how many servers there are.
+pub(crate) async fn reload(shared: &Shared) -> Result<usize, ReloadError> {
+    let path = shared.resources.clone().ok_or(ReloadError::Controller)?;
+    let read = tokio::task::spawn_blocking(move || resource::load(&path)).await;
+    match read.map_err(|_| ReloadError::Broken)? {
+        Ok(network) => {
+            let servers = network.servers().count();
+            enforce(shared, network);
+            Ok(servers)
+        }
+        Err(error) => {
+            shared.metrics.config_nacks_total.inc();
+            Err(error.into())
         }
     }
 }
@@ -447,6 +484,7 @@ pub(crate) fn server_specs(
             interval: server.spec.probe.interval.0,
             timeout: server.spec.probe.timeout.0,
             threshold: server.spec.probe.unhealthy_threshold,
+            rise: server.spec.probe.healthy_threshold,
         }),
     });
     specs.collect()

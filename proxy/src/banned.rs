@@ -18,7 +18,7 @@ pub(crate) fn told(ban: &Ban, now: i64) -> String {
 }
 
 /// A time span, rounded up to the largest unit of which there are two.
-fn span(seconds: u64) -> String {
+pub(crate) fn span(seconds: u64) -> String {
     for (unit, length) in [("days", 86_400), ("hours", 3600), ("minutes", 60)] {
         if seconds > length {
             let count = seconds.div_ceil(length);

@@ -8,6 +8,7 @@ use mesegate_resource::{
     BanSpec, BanTarget, Endpoint, GroupSpec, Name, ProxySpec, ServerSpec, ServerState, Target,
 };
 
+use crate::permissions::Permissions;
 use crate::shared::unix_now;
 
 /// One backend.
@@ -151,6 +152,8 @@ pub struct Network {
     bans: Vec<Arc<Ban>>,
     /// The proxy's own document.
     pub proxy: ProxySpec,
+    /// Who may do what, from that document.
+    pub permissions: Permissions,
 }
 
 impl Network {
@@ -167,7 +170,8 @@ impl Network {
             let members = members.filter(|(_, it)| group.spec.selector.matches(&it.labels));
             group.members = members.map(|(index, _)| index).collect();
         }
-        Self { servers, groups, bans, proxy }
+        let permissions = Permissions::new(&proxy.permissions);
+        Self { servers, groups, bans, proxy, permissions }
     }
 
     /// The servers in the order of their documents.
@@ -206,19 +210,6 @@ impl Network {
             Target::Server(name) => self.server(name.as_str()).map(Found::Server),
             Target::Group(name) => self.group(name.as_str()).map(Found::Group),
         }
-    }
-
-    /// The server or group that `typed` means: exactly, or as the only one with that beginning,
-    /// letter case aside.
-    pub fn find(&self, typed: &str) -> Option<Found<'_>> {
-        let typed = typed.to_ascii_lowercase();
-        let servers = self.servers.iter().map(Found::Server);
-        let all = servers.chain(self.groups.iter().map(Found::Group));
-        if let Some(exact) = all.clone().find(|it| it.name().as_str() == typed) {
-            return Some(exact);
-        }
-        let mut matching = all.filter(|it| it.name().as_str().starts_with(&typed));
-        matching.next().filter(|_| !typed.is_empty() && matching.next().is_none())
     }
 
     /// The first declared ban that keeps a player out now.

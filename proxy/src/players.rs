@@ -39,6 +39,8 @@ struct List {
 struct Entry {
     presence: Arc<Presence>,
     orders: mpsc::Sender<Order>,
+    /// Who wrote to them last.
+    correspondent: Option<String>,
 }
 
 /// What is known of somebody in the game.
@@ -167,7 +169,7 @@ impl Players {
         });
         let mut list = self.lock();
         list.admit(name, limit)?;
-        let entry = Entry { presence: Arc::clone(&presence), orders: sender };
+        let entry = Entry { presence: Arc::clone(&presence), orders: sender, correspondent: None };
         list.entries.insert(name.to_owned(), entry);
         list.tell(Change::Present(presence));
         Ok(Place { name: name.to_owned(), players: self.clone(), orders, claim: None })
@@ -241,6 +243,18 @@ impl Players {
             }
         }
         counts
+    }
+
+    /// Remembers that `from` wrote to `to`.
+    pub(crate) fn wrote(&self, from: &str, to: &str) {
+        if let Some(entry) = self.lock().entries.get_mut(to) {
+            entry.correspondent = Some(from.to_owned());
+        }
+    }
+
+    /// Who wrote to a player last.
+    pub(crate) fn correspondent(&self, name: &str) -> Option<String> {
+        self.lock().entries.get(name).and_then(|entry| entry.correspondent.clone())
     }
 
     /// Gives an order to a player's task.

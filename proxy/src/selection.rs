@@ -4,9 +4,10 @@
 //! who come at the same moment are spread, and a full server stays at its limit.
 
 mod candidates;
+mod queue;
 mod route;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::network::{Group, Network, Server};
 use candidates::Candidates;
+use queue::QueueTurn;
 pub(crate) use route::{Route, Step};
 
 /// Why a server or group lets a player not even try.
@@ -70,6 +72,10 @@ struct State {
     /// Seats taken on each server; those without any are not in it.
     seats: HashMap<Name, u32>,
     turns: HashMap<Name, Turns>,
+    /// Who waits for which group, in their order; groups for which nobody waits are not in it.
+    queues: HashMap<Name, VecDeque<u64>>,
+    /// The number of the next one who waits.
+    next: u64,
     /// What operators have set instead of what the documents say. Forgotten when the process ends.
     set: HashMap<Name, ServerState>,
 }
@@ -150,6 +156,17 @@ impl Selector {
     ) -> bool {
         let state = self.lock();
         network.members(group).any(|server| state.open(server).is_ok() && wanted(server))
+    }
+
+    /// Seats that are free in a group, on members that `wanted` holds for.
+    fn room(&self, network: &Network, group: &Group, wanted: impl Fn(&Server) -> bool) -> usize {
+        let state = self.lock();
+        let open = network.members(group).filter(|it| state.open(it).is_ok() && wanted(it));
+        let free = open.map(|server| match server.spec.max_players {
+            Some(most) => most.saturating_sub(state.count(server)) as usize,
+            None => usize::MAX,
+        });
+        free.fold(0, usize::saturating_add)
     }
 
     fn take(&self, state: &mut State, server: &Server) -> Seat {

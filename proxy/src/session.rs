@@ -1,6 +1,5 @@
 //! One player's visit, from the first message to the last.
 
-mod answer;
 mod bridge;
 mod command;
 mod company;
@@ -8,6 +7,7 @@ mod denial;
 mod gate;
 mod hop;
 mod login;
+mod losses;
 mod media;
 mod orders;
 mod password;
@@ -30,6 +30,7 @@ use crate::shared::Shared;
 use company::Company;
 use gate::Gate;
 use login::{Attempt, Failed, Failure, Login};
+use losses::LostLately;
 use media::MediaQueue;
 use play::{End, Player, Purpose};
 use pushes::Pushes;
@@ -88,6 +89,9 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
         moving_since: None,
         ordered: None,
         waiting_moves: VecDeque::new(),
+        waiting_lines: VecDeque::new(),
+        lost: LostLately::default(),
+        command: None,
         place,
         company: Company::of(&shared.attendance),
         shared: Arc::clone(&shared),

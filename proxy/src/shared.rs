@@ -1,5 +1,6 @@
 //! What all sessions share.
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,14 +12,16 @@ use mesegate_content::Library;
 use mesegate_protocol::map::BlockCache;
 use mesegate_resource::BackendAuth;
 use mesegate_transport::Config;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
+use crate::admin::About;
 use crate::attendance::Attendance;
 use crate::base::Base;
 use crate::claims::Claims;
 use crate::departures::Departures;
 use crate::losses::Losses;
 use crate::metrics::Metrics;
+use crate::mutes::Mutes;
 use crate::network::{Network, Server};
 use crate::players::Players;
 use crate::selection::Selector;
@@ -48,6 +51,14 @@ pub(crate) struct Shared {
     pub(crate) losses: Losses,
     /// Transport settings towards backends.
     pub(crate) backend_transport: Arc<Config>,
+    pub(crate) about: About,
+    /// Where the documents are read from; none if a controller gives them.
+    pub(crate) resources: Option<PathBuf>,
+    /// Whether there may be other proxies, whose players are not known here.
+    pub(crate) fleet: bool,
+    pub(crate) mutes: Mutes,
+    /// Asks the process to stop, as a signal does.
+    pub(crate) shutdown: Notify,
     /// True from the moment the process was asked to stop.
     pub(crate) stopping: watch::Receiver<bool>,
 }

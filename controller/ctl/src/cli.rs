@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::span;
+use mesegate_proto::span;
 
 /// Look after the players and servers of a Mesegate network.
 ///

@@ -12,7 +12,6 @@ mod connection;
 mod error;
 mod output;
 mod rows;
-mod span;
 
 use std::process::ExitCode;
 

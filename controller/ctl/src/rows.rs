@@ -8,7 +8,7 @@ use prost_types::Timestamp;
 use serde_json::{Value, json};
 
 use crate::output::{Row, plain};
-use crate::span;
+use mesegate_proto::span;
 
 /// An enum's name without the enum's own.
 fn short(name: &str, prefix: &str) -> String {

@@ -96,7 +96,7 @@ impl Api {
         let result = match self.admit(verb, metadata, names).await {
             Ok(call) => self.once(call, message, work).await,
             Err((actor, failure)) => {
-                audit(&actor, verb, &message.subject(), failure.reason.name());
+                audit(&actor, verb.method, &message.subject(), failure.reason.name());
                 Err(failure)
             }
         };
@@ -136,7 +136,7 @@ impl Api {
             };
             audit(
                 &actor,
-                verb,
+                verb.method,
                 &subject,
                 result.as_ref().map_or_else(|f| f.reason.name(), |_| "OK"),
             );
@@ -189,9 +189,9 @@ async fn answer<T: prost::Message + Default>(
     }
 }
 
-/// One record for every call that changes something, or was to.
-pub(crate) fn audit(actor: &str, verb: Verb, subject: &str, result: &str) {
-    tracing::info!(target: "audit", actor, verb = verb.method, subject, result, "audit");
+/// One record for everything that changes something, or was to. No addresses.
+pub fn audit(actor: &str, verb: &str, subject: &str, result: &str) {
+    tracing::info!(target: "audit", actor, verb, subject, result, "audit");
 }
 
 /// What is kept of the caller's time: for the answer's way, and because players' tasks look at

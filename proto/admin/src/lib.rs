@@ -31,10 +31,12 @@ mod watch;
 
 pub use access::{ProxyTokens, TokensError};
 pub use authority::{Account, Authority, Permissions};
+pub use call::audit;
 pub use failure::Failure;
 pub use files::follow_certificate;
 pub use incoming::{Connection, Peer, accept};
 pub use metrics::Metrics;
+pub use moves::{Plan, Tally};
 pub use network::{
     BanKey, Change, Changes, Ended, Kick, Move, Moved, Network, NewBan, Page, Signal,
 };

@@ -11,7 +11,7 @@ use tonic::Status;
 
 use crate::call::{Call, audit};
 use crate::failure::Failure;
-use crate::network::{Move, Moved};
+use crate::network::{Move, Moved, Network};
 use crate::select::Selection;
 use crate::serve::Api;
 use crate::watch::Events;
@@ -62,21 +62,17 @@ pub(crate) async fn many(
     let (plan, place) = match begun {
         Ok(begun) => begun,
         Err(failure) => {
-            audit(&name, verb, "players", failure.reason.name());
+            audit(&name, verb.method, "players", failure.reason.name());
             return Err(failure);
         }
     };
     let (sender, receiver) = mpsc::channel(UNDER_WAY);
     tokio::spawn(async move {
         let last = sender.clone();
-        let tally = plan.run(&api, call.limited.then_some(call.deadline), sender).await;
-        let subject = format!(
-            "players to {}: {} moved, {} failed, {} there before",
-            tally.target, tally.moved, tally.failed, tally.there
-        );
+        let tally = plan.run(&api.network, call.limited.then_some(call.deadline), sender).await;
         let result = tally.end.as_ref().map_or("OK", |failure| failure.reason.name());
         if !tally.dry_run {
-            audit(&name, verb, &subject, result);
+            audit(&name, verb.method, &tally.to_string(), result);
         }
         if let Some(failure) = tally.end {
             // The caller may have left.
@@ -87,21 +83,37 @@ pub(crate) async fn many(
     Ok(ReceiverStream::new(receiver))
 }
 
-struct Plan {
+/// Many players who are to be moved.
+pub struct Plan {
     /// Names.
     players: Vec<String>,
     order: Arc<Move>,
     pause: Duration,
 }
 
-#[derive(Default)]
-struct Tally {
-    target: String,
-    moved: u32,
-    there: u32,
-    failed: u32,
-    dry_run: bool,
-    end: Option<Failure>,
+/// What became of many players.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Where they were to go.
+    pub target: String,
+    /// Players who are there now, or were asked to connect anew.
+    pub moved: u32,
+    /// Players who were there before.
+    pub there: u32,
+    /// Players who stay where they were.
+    pub failed: u32,
+    /// Whether it was only told what would be done.
+    pub dry_run: bool,
+    /// Why it ended early, if it did.
+    pub end: Option<Failure>,
+}
+
+/// For the audit record.
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { target, moved, there, failed, .. } = self;
+        write!(f, "players to {target}: {moved} moved, {failed} failed, {there} there before")
+    }
 }
 
 fn begin(
@@ -120,24 +132,42 @@ fn begin(
         _ => return Err(Failure::field("rate", format!("at most {MOST}"))),
     };
     let place = api.long_call()?;
-    let players = api.network.players(None, usize::MAX, &selection).players;
-    let players = players.into_iter().map(|player| player.name).collect();
-    Ok((Plan { players, order: Arc::new(order), pause: Duration::from_secs(1) / rate }, place))
+    Ok((Plan::new(&*api.network, &selection, order, rate), place))
 }
 
+/// What became of one player. Never an error.
 type Line = Result<pb::MovePlayersResponse, Status>;
 
 impl Plan {
-    /// Sends one after the other on their way and each outcome to the caller.
-    async fn run(
+    /// Everybody who is meant now, `rate` of them in a second.
+    pub fn new(network: &dyn Network, selection: &Selection, order: Move, rate: u32) -> Self {
+        let players = network.players(None, usize::MAX, selection).players;
+        let players = players.into_iter().map(|player| player.name).collect();
+        Self { players, order: Arc::new(order), pause: Duration::from_secs(1) / rate.max(1) }
+    }
+
+    /// How many it is about.
+    pub fn len(&self) -> usize {
+        self.players.len()
+    }
+
+    /// True if it is about nobody.
+    pub fn is_empty(&self) -> bool {
+        self.players.is_empty()
+    }
+
+    /// Sends one after the other on their way, at most 64 at once, and each outcome to the caller.
+    /// Ends when all have arrived or failed, at the deadline, or when the receiver is dropped:
+    /// players who are under way arrive, the others stay.
+    pub async fn run(
         self,
-        api: &Arc<Api>,
+        network: &Arc<dyn Network>,
         deadline: Option<Instant>,
         sender: mpsc::Sender<Line>,
     ) -> Tally {
         let target = name(&self.order.target);
         let mut tally = Tally { target, dry_run: self.order.dry_run, ..Tally::default() };
-        let stopped = api.network.stopped();
+        let stopped = network.stopped();
         tokio::pin!(stopped);
         let mut pace = tokio::time::interval(self.pause);
         pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -166,7 +196,7 @@ impl Plan {
                         more = false;
                         continue;
                     };
-                    under_way.spawn(self.line(api, player, deadline));
+                    under_way.spawn(self.line(network, player, deadline));
                 }
                 () = sender.closed(), if more => more = false,
                 () = &mut late, if tally.end.is_none() => {
@@ -185,16 +215,16 @@ impl Plan {
     /// What becomes of one player.
     fn line(
         &self,
-        api: &Arc<Api>,
+        network: &Arc<dyn Network>,
         player: &str,
         deadline: Option<Instant>,
     ) -> impl Future<Output = pb::MovePlayersResponse> + Send + 'static {
-        let (api, order) = (Arc::clone(api), Arc::clone(&self.order));
+        let (network, order) = (Arc::clone(network), Arc::clone(&self.order));
         let name = player.to_owned();
         async move {
             let own = Instant::now() + EACH;
             let deadline = deadline.map_or(own, |limit| limit.min(own));
-            match api.network.go(&name, &order, deadline).await {
+            match network.go(&name, &order, deadline).await {
                 Ok(Moved { outcome, server }) => pb::MovePlayersResponse {
                     name,
                     outcome: outcome.into(),
@@ -203,7 +233,7 @@ impl Plan {
                 },
                 Err(failure) => pb::MovePlayersResponse {
                     outcome: pb::MoveOutcome::Failed.into(),
-                    server: api.network.player(&name).map(|it| it.server).unwrap_or_default(),
+                    server: network.player(&name).map(|it| it.server).unwrap_or_default(),
                     reason: failure.reason.into(),
                     text: failure.text,
                     name,

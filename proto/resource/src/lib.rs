@@ -38,7 +38,8 @@ pub use name::Name;
 pub use probe::{Interval, Probe};
 pub use proxy::{
     Announce, ClientModRestriction, ClientModRestrictions, ControlLoss, DuplicateLogin, Limits,
-    Messages, PasswordPolicy, PlayerList, ProxyMember, ProxySpec, ProxyStatus,
+    Messages, PasswordPolicy, PermissionGroup, Permissions, PlayerList, PlayerPermissions,
+    ProxyMember, ProxySpec, ProxyStatus,
 };
 pub use selector::{Expression, Operator, Selector};
 pub use server::{Access, BackendAuth, ServerSpec, ServerState, ServerStatus};

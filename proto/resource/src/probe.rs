@@ -36,6 +36,11 @@ pub struct Probe {
     #[serde(deserialize_with = "check::number::<_, _, 1, 10>")]
     #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 10)))]
     pub unhealthy_threshold: u32,
+    /// After how many looks with an answer in a row a server that was down counts as up, 1 to 10. One
+    /// that was never seen counts as up after the first.
+    #[serde(deserialize_with = "check::number::<_, _, 1, 10>")]
+    #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 10)))]
+    pub healthy_threshold: u32,
 }
 
 impl Default for Probe {
@@ -44,6 +49,7 @@ impl Default for Probe {
             interval: Interval(Duration::from_secs(30)),
             timeout: Interval(Duration::from_secs(20)),
             unhealthy_threshold: 1,
+            healthy_threshold: 1,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod announce;
 mod client_mods;
 mod company;
+mod permissions;
 
 use serde::de::{Deserializer, Error, Unexpected};
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use crate::check::{self, Fault};
 use crate::condition::Condition;
 use crate::document::Kind;
 use crate::target::Target;
+pub use permissions::{PermissionGroup, Permissions, PlayerPermissions};
 
 pub use announce::Announce;
 pub use client_mods::{ClientModRestriction, ClientModRestrictions};
@@ -80,6 +82,12 @@ pub struct ProxySpec {
     /// server that they enter.
     #[serde(default)]
     pub player_list: PlayerList,
+    /// Who may do what.
+    #[serde(default)]
+    pub permissions: Permissions,
+    /// Whether players who log in go to the server that they were on last, if it lets them in.
+    #[serde(default)]
+    pub rejoin_last: bool,
 }
 
 /// What happens when somebody logs in whose name is in the game already.
@@ -108,7 +116,7 @@ impl Kind for ProxySpec {
     const KIND: &'static str = "MinetestProxy";
 
     fn check(&self) -> Result<(), Fault> {
-        Ok(())
+        self.permissions.check()
     }
 }
 

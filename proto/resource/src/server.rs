@@ -143,8 +143,9 @@ impl ServerState {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema), schemars(inline))]
 pub struct Access {
-    /// Players whose account at the proxy has this privilege: 1 to 63 of a-z, A-Z, 0-9, '_', '.'
-    /// and '-'.
+    /// Players who have this permission, or, where no rule of the proxy's document is about it,
+    /// whose account at the proxy has the privilege of that name: 1 to 63 of a-z, A-Z, 0-9, '_',
+    /// '.' and '-'.
     #[serde(deserialize_with = "permission")]
     #[cfg_attr(feature = "crd", schemars(length(max = 63), extend(
         "x-kubernetes-validations" = [{

@@ -61,7 +61,7 @@ fn the_smallest_and_the_fullest_documents_are_taken() {
             "MinetestServer",
             "{ serviceRef: { name: a, port: game }, state: Drain, maxPlayers: 100000, weight: 0, \
              mediaPool: p, fallbacks: [ { server: a }, { group: b } ], access: { permission: vip }, \
-             probe: { interval: 1h, timeout: 1m, unhealthyThreshold: 10 }, backendAuth: empty, \
+             probe: { interval: 1h, timeout: 1m, unhealthyThreshold: 10, healthyThreshold: 10 }, backendAuth: empty, \
              displayName: Ä }",
         ),
         ("MinetestServerGroup", "{ selector: { matchLabels: { mesegate.dev/group: '' } } }"),
@@ -75,7 +75,10 @@ fn the_smallest_and_the_fullest_documents_are_taken() {
         (
             "MinetestProxy",
             "{ defaultTarget: { server: a }, passwordPolicy: { allowEmpty: false }, \
-             limits: { players: 0 }, messages: { full: '' }, commandPrefix: '§§§§§§§§' }",
+             limits: { players: 0 }, messages: { full: '' }, commandPrefix: '§§§§§§§§', \
+             rejoinLast: true, permissions: { groups: [ { name: a, inherits: [ b ], \
+             permissions: [ 'cmd_*', -cmd_ban, '*', a.b-c ] }, { name: b } ], \
+             players: [ { name: Al_-9, groups: [ a ], permissions: [ '-*' ] } ] } }",
         ),
         ("MinetestBan", "{ target: { name: Mallory_-9 } }"),
         (
@@ -91,7 +94,7 @@ fn the_smallest_and_the_fullest_documents_are_taken() {
 fn what_was_read_is_written_the_same() {
     let spec = "{\"endpoint\":{\"host\":\"a\",\"port\":1},\"state\":\"Active\",\"weight\":1,\
                 \"fallbacks\":[{\"group\":\"b\"}],\"probe\":{\"interval\":\"30s\",\"timeout\":\"20s\",\
-                \"unhealthyThreshold\":1},\"backendAuth\":\"secret\"}";
+                \"unhealthyThreshold\":1,\"healthyThreshold\":1},\"backendAuth\":\"secret\"}";
     let read: ServerSpec = serde_json::from_str(spec).unwrap();
     assert_eq!(serde_json::to_string(&read).unwrap(), spec);
 }

@@ -1,6 +1,6 @@
 //! One message at a time, from one leg to the other.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use mesegate_protocol::content::RequestMedia;
 use mesegate_protocol::login::AccessDenied;
@@ -11,9 +11,10 @@ use mesegate_protocol::translate::Translator;
 use mesegate_protocol::{split_command, to_client, to_server};
 use mesegate_transport::Message;
 
-use super::command::Command;
 use super::denial::Denial;
 use super::play::{End, Player};
+use crate::console;
+use crate::mutes::is_talk;
 
 /// Lines that are kept while a player is between two servers.
 const HELD_CHAT: usize = 8;
@@ -85,11 +86,18 @@ impl Player {
                 // Never to a backend by mistake: a line that cannot be read is dropped.
                 let Ok(line) = decode_chat(body) else { return Ok(()) };
                 let network = self.shared.network.load_full();
-                match Command::parse(&line, &network.proxy.command_prefix) {
-                    Some(command) => return self.command(command),
-                    None if self.gate.awaits_move() => return self.hold_chat(message),
-                    None => Some(message.data),
+                if let Some(line) = console::stripped(&line, &network.proxy.command_prefix) {
+                    return self.command(line);
                 }
+                if let Some(mute) = self.shared.mutes.of(&self.who.name, SystemTime::now())
+                    && is_talk(&line)
+                {
+                    return self.tell(&format!("{}.", mute.told(SystemTime::now())));
+                }
+                if self.gate.awaits_move() {
+                    return self.hold_chat(message);
+                }
+                Some(message.data)
             }
             to_server::INTERACT if !self.gate.is_open() => None,
             to_server::INTERACT => match self.objects.interact(&message.data) {
@@ -236,10 +244,14 @@ impl Player {
         let Ok(denied) = AccessDenied::decode(body) else { return Ok(()) };
         match denied.code {
             // The backend ends, the player need not.
-            DenyCode::Shutdown | DenyCode::Crash => self.world_lost("backend_shutdown"),
+            DenyCode::Shutdown | DenyCode::Crash => {
+                self.world_lost("backend_shutdown", &denied.text)
+            }
+            // It failed for this player, as when it cannot load them.
+            DenyCode::ServerFail => self.world_lost("backend_failed", &denied.text),
             // Newer servers count their users once more at CLIENT_READY, and others may have
             // been quicker (`network/serverpackethandler.cpp`).
-            DenyCode::TooManyUsers => self.world_lost("full"),
+            DenyCode::TooManyUsers => self.world_lost("full", ""),
             code => {
                 self.shared.metrics.kicks_total.with_label_values(&["backend"]).inc();
                 let mut denial = Denial::code("kicked", code, denied.text);

@@ -1,49 +1,45 @@
-//! Chat lines that are for the proxy.
+//! Chat lines that are for the proxy: done one after the other, in the order in which they came.
 
-/// What a player asked the proxy for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Command {
-    /// Go to the server of that name; without one: where am I, and where could I go.
-    Server(Option<String>),
-    /// Which servers there are.
-    Servers,
-    /// What can be asked for.
-    Help,
-    /// Something else, by its first word.
-    Unknown(String),
-}
+use super::play::{End, Player};
+use crate::console::{self, Caller, Said};
 
-impl Command {
-    /// Reads a line that begins with `prefix`; `None` if it does not and so is ordinary chat.
-    pub(super) fn parse(line: &str, prefix: &str) -> Option<Self> {
-        let mut words = line.strip_prefix(prefix)?.split_whitespace();
-        let word = words.next().unwrap_or("help").to_lowercase();
-        Some(match word.as_str() {
-            "server" => Self::Server(words.next().map(str::to_owned)),
-            "servers" => Self::Servers,
-            "help" => Self::Help,
-            _ => Self::Unknown(word.chars().take(32).collect()),
-        })
+/// Lines that may wait for the command under way.
+const WAITING: usize = 16;
+
+impl Player {
+    /// Takes a line without its prefix.
+    pub(super) fn command(&mut self, line: &str) -> Result<(), End> {
+        if self.waiting_lines.len() >= WAITING {
+            return self.tell("Too many commands wait; this one was not done.");
+        }
+        self.waiting_lines.push_back(line.to_owned());
+        self.next_command();
+        Ok(())
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    fn next_command(&mut self) {
+        if self.command.is_some() {
+            return;
+        }
+        let Some(line) = self.waiting_lines.pop_front() else { return };
+        let server = self.world.as_ref().map(|world| world.server.clone());
+        let caller = Caller { name: self.who.name.clone(), server };
+        self.command = Some(console::begin(&self.shared, caller, &line));
+    }
 
-    #[test]
-    fn only_lines_with_the_prefix_are_commands() {
-        assert_eq!(Command::parse("hello >server a", ">"), None);
-        assert_eq!(Command::parse(" >server a", ">"), None);
-        assert_eq!(
-            Command::parse(">server  arena ", ">"),
-            Some(Command::Server(Some("arena".into())))
-        );
-        assert_eq!(Command::parse("!!SERVER", "!!"), Some(Command::Server(None)));
-        assert_eq!(Command::parse(">", ">"), Some(Command::Help));
-        assert_eq!(
-            Command::parse(">frobnicate x", ">"),
-            Some(Command::Unknown("frobnicate".into()))
-        );
+    /// A command has something to say, or has ended.
+    pub(super) fn said(&mut self, said: Option<Said>) -> Result<(), End> {
+        match said {
+            Some(Said::Line(line)) => self.tell(&line),
+            Some(Said::Go(target)) => {
+                let network = self.shared.network.load_full();
+                network.target(&target).map_or(Ok(()), |found| self.wish(found))
+            }
+            None => {
+                self.command = None;
+                self.next_command();
+                Ok(())
+            }
+        }
     }
 }

@@ -23,6 +23,9 @@ use crate::network::Found;
 use crate::players::Moved;
 use crate::selection::Route;
 
+/// Causes that a player is told at the end.
+const REASONS: usize = 5;
+
 impl Player {
     /// Begins to enter one of `targets`, the first that lets the player in.
     pub(super) fn set_out(&mut self, purpose: Purpose, targets: Vec<Target>) {
@@ -31,13 +34,14 @@ impl Player {
         let join = matches!(purpose, Purpose::Join { .. });
         let returns = matches!(purpose, Purpose::Join { returning: Some(_) });
         let leaving = match &purpose {
-            Purpose::Fallback { lost } => Some(lost.clone()),
-            _ => self.world.as_ref().map(|world| world.server.clone()),
+            Purpose::Fallback { .. } => self.lost.servers().to_vec(),
+            _ => self.world.iter().map(|world| world.server.clone()).collect(),
         };
+        let homeless = self.world.is_none();
         let end = async move {
             // Who logs in anew for a server's new content is not asked to do that again.
             let enough = |refusal: &Refusal| join && !returns && refusal.needs_reconnect();
-            let route = Route::new(&shared, &who.name, leaving.as_deref(), targets);
+            let route = Route::new(&shared, &who.name, leaving, homeless, targets);
             let outcome = travel_to_any(&shared, &who, route, enough).await;
             if returns {
                 reconnect::forget(&shared, &who.name).await;
@@ -87,7 +91,7 @@ impl Player {
                 }
                 _ => Err(last),
             });
-            self.refused(last, anew, &journey.purpose)?;
+            self.refused(&refused, anew, &journey.purpose)?;
             return self.next_move();
         };
         let (there, here) = (arrival.server.clone(), arrival.title.clone());
@@ -122,10 +126,11 @@ impl Player {
 
     fn refused(
         &mut self,
-        last: &Refusal,
+        refused: &[Refused],
         anew: Option<&Refused>,
         purpose: &Purpose,
     ) -> Result<(), End> {
+        let last = refused.last().map_or(&Refusal::Nowhere, |refused| &refused.refusal);
         let wished = match purpose {
             Purpose::Wish { server } | Purpose::Order { server, .. } => Some(server),
             Purpose::Join { .. } | Purpose::Fallback { .. } => None,
@@ -143,21 +148,27 @@ impl Player {
                 self.tell(&format!("You cannot enter {server}: {}.", last.told()))
             }
             // The old backend was lost, or there was none.
-            (None, _) => Err(End::Deny(self.nowhere(last))),
+            (None, _) => Err(End::Deny(self.nowhere(refused))),
         }
     }
 
-    fn nowhere(&self, refusal: &Refusal) -> Denial {
+    /// The last words to a player for whom there is nothing left: how it began, and what was tried.
+    fn nowhere(&self, refused: &[Refused]) -> Denial {
         let unavailable = self.shared.network.load().proxy.messages.unavailable.clone();
-        let text = match refusal {
-            Refusal::Nowhere => unavailable,
-            other => format!("{unavailable} ({})", other.told()),
+        let first = self.lost.first().map(str::to_owned);
+        let tried = refused.iter().map(|it| format!("{}: {}", it.title, it.refusal.told()));
+        let all: Vec<String> = first.into_iter().chain(tried).collect();
+        let text = match all.split_at(all.len().min(REASONS)) {
+            ([], _) => unavailable,
+            (told, []) => format!("{unavailable} ({})", told.join("; ")),
+            (told, _) => format!("{unavailable} ({}; …)", told.join("; ")),
         };
-        Denial::text(refusal.reason(), text).with_reconnect()
+        let last = refused.last().map_or(&Refusal::Nowhere, |refused| &refused.refusal);
+        Denial::text(last.reason(), text).with_reconnect()
     }
 
-    /// The backend is gone.
-    pub(super) fn world_lost(&mut self, reason: &str) -> Result<(), End> {
+    /// The backend is gone; `words` are what it said itself, if it did.
+    pub(super) fn world_lost(&mut self, reason: &str, words: &str) -> Result<(), End> {
         let Some(world) = self.world.take() else { return Ok(()) };
         let lost = world.server.clone();
         tracing::warn!(player = self.who.name, server = lost, reason, "the backend was lost");
@@ -167,20 +178,28 @@ impl Player {
         self.leave(world);
         self.place.between();
         self.gate = Gate::Waiting(Instant::now());
+        let network = self.shared.network.load_full();
+        let title = world_title(&network, &lost);
+        let why = match (reason, words) {
+            ("full", _) => format!("{title} was lost: it is full"),
+            (_, "") => format!("{title} was lost"),
+            (_, words) => format!("{title} was lost: {words}"),
+        };
+        self.lost.lost(&lost, why.clone(), Instant::now());
+        let mut ways = network.ways_out(&lost);
+        ways.retain(|way| match way {
+            // What was lost a moment ago is lost again: players would be sent to and fro for ever.
+            Target::Server(name) => !self.lost.servers().iter().any(|it| it == name.as_str()),
+            Target::Group(_) => true,
+        });
         if self.journey.is_some() {
             // Already on the way elsewhere.
             return Ok(());
         }
-        let network = self.shared.network.load_full();
-        let ways = network.ways_out(&lost);
         let Some(first) = ways.first().and_then(|target| network.target(target)) else {
-            return Err(End::Deny(self.nowhere(&Refusal::Nowhere)));
+            return Err(End::Deny(self.nowhere(&[])));
         };
-        self.tell(&format!(
-            "{} was lost. Going to {} …",
-            world_title(&network, &lost),
-            first.title()
-        ))?;
+        self.tell(&format!("{why}. Going to {} …", first.title()))?;
         self.set_out(Purpose::Fallback { lost }, ways);
         Ok(())
     }
@@ -238,6 +257,8 @@ impl Player {
         self.gate = Gate::Waiting(Instant::now());
         let Arrival { server, title, seat, entered, translation } = arrival;
         self.place.on(&server);
+        let wanted = matches!(journey.purpose, Purpose::Wish { .. } | Purpose::Order { .. });
+        self.lost.arrived(wanted, Instant::now());
         let metrics = &self.shared.metrics;
         metrics.sessions.with_label_values(&[server.as_str(), "active"]).inc();
         if !matches!(journey.purpose, Purpose::Join { .. }) {

@@ -18,16 +18,19 @@ use mesegate_protocol::login::sudo::Sudo;
 use mesegate_protocol::objects::ObjectMap;
 use mesegate_protocol::play::ChatMessage;
 use mesegate_transport::{Link, Message, SendError};
+use tokio::sync::mpsc;
 
 use super::company::{Company, News};
 use super::denial::Denial;
 use super::gate::Gate;
+use super::losses::LostLately;
 use super::media::MediaQueue;
 use super::password::{Done, Work};
 use super::pushes::Pushes;
 use super::reconnect::Reconnect;
 use super::traffic::Traffic;
 use super::travel::{Outcome, Traveller};
+use crate::console::Said;
 use crate::losses::LossNotice;
 use crate::players::{Move, Order, Place};
 use crate::selection::Seat;
@@ -77,6 +80,12 @@ pub(super) struct Player {
     pub(super) ordered: Option<Move>,
     /// Ordered moves that wait for the journey under way.
     pub(super) waiting_moves: VecDeque<Move>,
+    /// What was lost on the way.
+    pub(super) lost: LostLately,
+    /// Lines for the console that wait for the command under way.
+    pub(super) waiting_lines: VecDeque<String>,
+    /// What the command under way has to say.
+    pub(super) command: Option<mpsc::Receiver<Said>>,
 }
 
 /// The backend a player is on.
@@ -135,6 +144,7 @@ enum Wake {
     Worked(Done),
     Ordered(Order),
     Heard(News),
+    Said(Option<Said>),
     Tick,
     Stop,
 }
@@ -164,6 +174,7 @@ impl Player {
                 done = working(self.work.as_mut()) => Wake::Worked(done),
                 order = self.place.next_order() => Wake::Ordered(order),
                 news = self.company.next() => Wake::Heard(news),
+                said = hear(self.command.as_mut()) => Wake::Said(said),
                 _ = tick.tick() => Wake::Tick,
                 _ = stopping.wait_for(|stop| *stop) => Wake::Stop,
             };
@@ -177,6 +188,7 @@ impl Player {
                 Wake::Worked(done) => self.worked(done),
                 Wake::Ordered(order) => self.order(order),
                 Wake::Heard(news) => self.heard(news),
+                Wake::Said(said) => self.said(said),
                 Wake::Tick => self.tick(),
                 Wake::Stop => Err(End::Deny(Denial::stopping(&self.shared))),
             };
@@ -196,7 +208,7 @@ impl Player {
         self.pull_client()?;
         self.pull_world()?;
         if let Some(reason) = self.world.as_ref().and_then(|w| w.link.closed()) {
-            self.world_lost(reason.as_str())?;
+            self.world_lost(reason.as_str(), "")?;
         }
         if self.world.as_ref().is_some_and(|w| w.traffic.is_doubted()) {
             self.look_for_world()?;
@@ -277,7 +289,7 @@ impl Player {
     fn look_for_world(&mut self) -> Result<(), End> {
         let gone = |w: &mut World| w.traffic.unreachable(&w.link.stats(), Instant::now());
         if self.world.as_mut().is_some_and(gone) {
-            self.world_lost("unreachable")?;
+            self.world_lost("unreachable", "")?;
         }
         Ok(())
     }
@@ -315,6 +327,13 @@ async fn drive(world: Option<&mut World>) -> Wake {
 async fn arrival(journey: Option<&mut Journey>) -> Outcome {
     match journey {
         Some(journey) => journey.end.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn hear(command: Option<&mut mpsc::Receiver<Said>>) -> Option<Said> {
+    match command {
+        Some(said) => said.recv().await,
         None => std::future::pending().await,
     }
 }

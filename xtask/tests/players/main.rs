@@ -6,6 +6,7 @@
 mod backend_loss;
 mod bots;
 mod complaints;
+mod console;
 mod hops;
 mod lossy_path;
 mod matrix;

@@ -35,6 +35,19 @@ impl Network {
         generations: &[Generation],
         change: impl Fn(&str, ServerSpec) -> ServerSpec,
     ) -> Self {
+        Self::start_all(generations, change, "")
+    }
+
+    /// With further fields for the `spec` of the `MinetestProxy` document.
+    pub(crate) fn start_ruled(generations: &[Generation], fields: &str) -> Self {
+        Self::start_all(generations, |_, spec| spec, fields)
+    }
+
+    fn start_all(
+        generations: &[Generation],
+        change: impl Fn(&str, ServerSpec) -> ServerSpec,
+        fields: &str,
+    ) -> Self {
         let lab = Lab::ensure(&Generation::ALL).unwrap();
         let servers: Vec<Server> = COLOURS
             .into_iter()
@@ -49,7 +62,7 @@ impl Network {
             })
             .collect();
         let named: Vec<_> = servers.iter().map(|it| (it.name(), it.address())).collect();
-        let proxy = Proxy::start(&ProxySpec::new(&named)).unwrap();
+        let proxy = Proxy::start(&ProxySpec::new(&named).proxy_fields(fields)).unwrap();
         let network = Self { lab, proxy, servers };
         for server in &network.servers {
             server.wait_log("probe: floor", SOON).unwrap();

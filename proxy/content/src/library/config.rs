@@ -85,6 +85,8 @@ pub struct Probe {
     /// Looks without success in a row after which a server that was up counts as down. One that
     /// players lost counts as down after the first.
     pub threshold: u32,
+    /// Looks with success in a row after which a server that was down counts as up.
+    pub rise: u32,
 }
 
 impl ServerSpec {

@@ -34,6 +34,7 @@ pub(super) async fn run(shared: Arc<Shared>, serial: u64, wake: Arc<Notify>) {
         damaged: 0,
         retry: Duration::ZERO,
         failures: 0,
+        answers: 0,
         doubted: false,
     };
     if fetcher.load().await.is_none() {
@@ -69,6 +70,8 @@ struct Fetcher {
     retry: Duration,
     /// Looks without success since the last one with it.
     failures: u32,
+    /// Answers in a row since it was down.
+    answers: u32,
     /// True if players lost it since then.
     doubted: bool,
 }
@@ -109,6 +112,11 @@ impl Fetcher {
     /// One look at the server. Returns the pause until the next; `None` if the server is gone.
     async fn round(&mut self) -> Option<Duration> {
         match self.visit().await? {
+            Ok(pause) if !self.risen()? => {
+                self.retry = Duration::ZERO;
+                self.failures = 0;
+                Some(pause)
+            }
             Ok(pause) => {
                 self.retry = Duration::ZERO;
                 self.failures = 0;
@@ -133,6 +141,7 @@ impl Fetcher {
             }
             Err(error) => {
                 self.failures += 1;
+                self.answers = 0;
                 self.was_up = false;
                 self.fetch_failed = self.asked.take().is_some();
                 let (reason, text) = (error.reason(), error.to_string());
@@ -153,6 +162,12 @@ impl Fetcher {
         // A server that refuses a version has answered.
         let answered = matches!(error, FetchError::Enter(EnterError::VersionRefused { .. }));
         Some(self.was_up && !self.doubted && !answered && self.failures + 1 < threshold)
+    }
+
+    /// Whether a server that answers has done so often enough to count as up. `None` if it is gone.
+    fn risen(&self) -> Option<bool> {
+        let rise = self.spec()?.probe.map_or(1, |probe| probe.rise);
+        Some(self.was_up || !self.ever_up || self.answers >= rise)
     }
 
     /// Doubles the pause, and moves it by up to a quarter, so that servers that went down together
@@ -208,6 +223,8 @@ impl Fetcher {
             Err(error) => return Some(Err(error.into())),
         };
         self.asked = Some(Instant::now());
+        self.answers = self.answers.saturating_add(1);
+        let risen = self.risen()?;
         if !self.was_up {
             // It may have been restarted with other content.
             self.visited.clear();
@@ -220,7 +237,7 @@ impl Fetcher {
                 server.recheck_all();
             }
             // That it answers is not enough if the last visit failed later than that.
-            if !self.fetch_failed {
+            if risen && !self.fetch_failed {
                 server.set_up();
             }
         })?;

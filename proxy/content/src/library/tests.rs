@@ -129,7 +129,7 @@ async fn a_server_counts_as_down_after_as_many_looks_as_its_probe_says() {
     let dir = tempfile::tempdir().unwrap();
     let fake = Fake::start(scene(lobby()));
     let probed = |name: &str, interval, threshold| ServerSpec {
-        probe: Some(Probe { interval, timeout: Duration::from_secs(1), threshold }),
+        probe: Some(Probe { interval, timeout: Duration::from_secs(1), threshold, rise: 1 }),
         ..fake.spec(name)
     };
     let often = Duration::from_millis(50);
@@ -153,6 +153,37 @@ async fn a_server_counts_as_down_after_as_many_looks_as_its_probe_says() {
     // Players who lose a server know better than any count.
     library.report_lost("seldom");
     until(&library, "all are down", |library| are(library, [false; 3])).await;
+}
+
+#[tokio::test]
+async fn a_server_that_was_down_counts_as_up_after_as_many_answers_as_its_probe_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let fake = Fake::start(scene(lobby()));
+    let probed = |name: &str, rise| ServerSpec {
+        probe: Some(Probe {
+            interval: Duration::from_millis(200),
+            timeout: Duration::from_secs(1),
+            threshold: 1,
+            rise,
+        }),
+        ..fake.spec(name)
+    };
+    let specs = vec![probed("quick", 1), probed("slow", 5)];
+    let library = library(&dir);
+    library.set_servers(specs);
+    let are = |library: &Library, up: [bool; 2]| {
+        let found: Vec<bool> =
+            library.server_status().iter().map(|status| status.state.is_up()).collect();
+        (found == up).then_some(())
+    };
+    // The first time, one answer is enough.
+    until(&library, "both are up", |library| are(library, [true; 2])).await;
+    catalogue_of(&library, 53, &["quick", "slow"]).await;
+    let address = fake.stop().await;
+    until(&library, "both are down", |library| are(library, [false; 2])).await;
+    let _fake = Fake::start_at(address, scene(lobby()));
+    until(&library, "one is up", |library| are(library, [true, false])).await;
+    until(&library, "both are up", |library| are(library, [true; 2])).await;
 }
 
 #[tokio::test]

@@ -5,8 +5,11 @@ use std::time::Duration;
 /// Units, the longest first.
 const UNITS: [(char, u64); 5] = [('w', 604_800), ('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)];
 
-/// Reads `90s`, `15m`, `12h`, `7d`, `2w`.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+/// Reads `90s`, `15m`, `12h`, `7d`, `2w`: a whole number with one unit, at most some centuries.
+///
+/// # Errors
+/// What would be right.
+pub fn parse(text: &str) -> Result<Duration, String> {
     let wrong =
         || format!("{text:?} is not a time span; write for example 90s, 15m, 12h, 7d or 2w");
     let unit = text.chars().last().ok_or_else(wrong)?;
@@ -18,7 +21,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
 }
 
 /// Writes one in its largest unit, rounded down.
-pub(crate) fn short(span: Duration) -> String {
+pub fn short(span: Duration) -> String {
     let seconds = span.as_secs();
     let fits = UNITS.into_iter().find(|(_, length)| seconds >= *length);
     fits.map_or_else(|| "0s".to_owned(), |(unit, length)| format!("{}{unit}", seconds / length))

@@ -1,0 +1,58 @@
+//! Commands about the proxy and its servers.
+
+use mesegate_proto::admin::v1 as pb;
+use mesegate_proto::admin::v1::FailureReason as Reason;
+
+use super::ask::{Answer, Ask, Trouble};
+use super::paint;
+use crate::app;
+
+/// Ends the process, as a signal does.
+pub(super) fn shutdown(ask: &mut Ask) -> Answer {
+    ask.end()?;
+    ask.subject = format!("proxy {}", ask.shared.about.name);
+    ask.shared.shutdown.notify_one();
+    Ok(vec![paint::good("The proxy stops.")])
+}
+
+/// Reads the documents again.
+pub(super) async fn reload(ask: &mut Ask) -> Answer {
+    ask.end()?;
+    ask.subject = format!("proxy {}", ask.shared.about.name);
+    match app::reload(&ask.shared).await {
+        Ok(servers) => {
+            let text = format!("The documents were read again: {servers} servers.");
+            Ok(vec![paint::good(&text)])
+        }
+        Err(app::ReloadError::Documents(error)) => {
+            let text = format!("the last good documents stay: {error}");
+            Err(Trouble::new("BAD_DOCUMENTS", text))
+        }
+        Err(error @ app::ReloadError::Controller) => {
+            Err(Trouble::new("CONTROLLER", error.to_string()))
+        }
+        Err(error @ app::ReloadError::Broken) => {
+            Err(Trouble::new(Reason::Unspecified.name(), error.to_string()))
+        }
+    }
+}
+
+/// Lets nobody in to a server any more, or again.
+pub(super) async fn drain(ask: &mut Ask) -> Answer {
+    let typed = ask.word()?;
+    let state = match ask.words.next().as_deref() {
+        None => pb::ServerState::Drain,
+        Some(word) if word.eq_ignore_ascii_case("off") => pb::ServerState::Active,
+        Some(_) => return Err(Trouble::Usage),
+    };
+    ask.end()?;
+    let name = ask.server(&typed)?.name.to_string();
+    ask.subject = format!("server {name} to {}", state.as_str_name());
+    let by = ask.caller.name.clone();
+    ask.api.set_state(&name, state, &by, Ask::deadline()).await?;
+    let text = match state {
+        pb::ServerState::Drain => format!("{name} lets nobody in{} any more", ask.here()),
+        _ => format!("{name} lets players in{} again", ask.here()),
+    };
+    Ok(vec![paint::good(&format!("{text}, until the proxy ends."))])
+}
