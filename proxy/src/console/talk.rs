@@ -37,7 +37,7 @@ async fn write(ask: &Ask, to: &str, text: &str) -> Answer {
     if ask.api.tell(&Selection::new(Some(selector))?, &line, Ask::deadline()).await? == 0 {
         return Err(match ask.api.player(to) {
             Some(_) => {
-                let text = format!("{to} has not arrived on a server yet");
+                let text = "the player has not arrived on a server yet";
                 Trouble::new(Reason::PlayerNotReady.name(), text)
             }
             None => Failure::no_such_player(to).into(),
@@ -84,7 +84,7 @@ pub(super) async fn unmute(ask: &mut Ask) -> Answer {
     let name = ask.name()?;
     ask.end()?;
     if !ask.shared.mutes.lift(&name, SystemTime::now()) {
-        return Err(Trouble::new("NOT_MUTED", format!("{name} is not muted")));
+        return Err(Trouble::new("NOT_MUTED", format!("nothing keeps {name} from writing")));
     }
     tell(ask, &name, &paint::good("You may write again.")).await;
     Ok(vec![paint::good(&format!("{name} may write again."))])
