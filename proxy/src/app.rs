@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use mesegate_admin::{Admin, AdminError};
-use mesegate_auth::{AccountError, BackendKey, BackendKeyError, SqliteAccounts};
+use mesegate_auth::{AccountError, Accounts, BackendKey, BackendKeyError, StoreUrl};
 use mesegate_backend::{Address, Credentials};
 use mesegate_content::{
     ContentError, ContentStore, Library, LibraryConfig, Probe, ServerSpec, ServerState,
@@ -23,6 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::admin::{About, Local};
+use crate::admission::Attempts;
 use crate::attendance::Attendance;
 use crate::base::{self, Base};
 use crate::claims::Claims;
@@ -52,6 +53,9 @@ const BACKEND_SILENCE: Duration = Duration::from_secs(15);
 
 /// What may wait for one client: the definitions of a whole network and the media in front.
 const CLIENT_QUEUE: usize = 48 * 1024 * 1024;
+
+/// How long to wait before an account store that is away is tried again at the start.
+const ACCOUNTS_AGAIN: Duration = Duration::from_secs(1);
 
 /// Why the proxy does not run.
 #[derive(Debug, thiserror::Error)]
@@ -143,8 +147,11 @@ async fn serve(options: Options) -> Result<(), RunError> {
         return Ok(());
     };
     let key = Arc::new(BackendKey::load_or_create(&options.data)?);
-    let accounts = SqliteAccounts::open(&options.database_url()).await?;
-    let bans = accounts.bans().await?;
+    let database = options.database.url(&options.data).map_err(RunError::Option)?;
+    let Some(accounts) = open_accounts(&database, &mut stop).await? else {
+        return Ok(());
+    };
+    let bans = accounts.bans();
     let store = ContentStore::open(&options.data.join("content"))?;
     let budget = Budget::new(options.buffer_mb as usize * 1024 * 1024);
     let client_transport = Arc::new(Config {
@@ -184,6 +191,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         library,
         accounts,
         bans,
+        attempts: Attempts::default(),
         key,
         metrics,
         players,
@@ -236,6 +244,24 @@ async fn serve(options: Options) -> Result<(), RunError> {
     }
     shared.accounts.close().await;
     Ok(())
+}
+
+/// Opens the account store, waiting for one that is away; `None` if the process was told to stop
+/// meanwhile.
+async fn open_accounts(url: &StoreUrl, stop: &mut Stop) -> Result<Option<Accounts>, RunError> {
+    loop {
+        match Accounts::open(url).await {
+            Ok(accounts) => return Ok(Some(accounts)),
+            Err(error) if error.is_passing() => {
+                tracing::error!(%error, database = %url, "waiting for the account store");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(ACCOUNTS_AGAIN) => {}
+            () = stop.asked() => return Ok(None),
+        }
+    }
 }
 
 async fn listen_on(

@@ -2,12 +2,15 @@
 //! in resource documents instead (see [`crate::resource`]), because those change while it runs.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use mesegate_admin::AdminOptions;
+use mesegate_auth::StoreUrl;
 use mesegate_protocol::ProtocolVersion;
 
+use crate::accounts::AccountsOptions;
 use crate::control::ControlOptions;
 
 /// One address for a network of Luanti servers.
@@ -22,11 +25,9 @@ pub struct Options {
     #[arg(long, env = "MESEGATE_DATA", default_value = "mesegate-data", value_name = "DIR")]
     pub data: PathBuf,
 
-    /// Account database in the engine's own schema: `sqlite:PATH`, which must exist, or
-    /// `sqlite:PATH?mode=rwc`, which is created if missing
-    /// [default: sqlite:DATA/auth.sqlite?mode=rwc]
-    #[arg(long, env = "MESEGATE_DATABASE", value_name = "URL")]
-    pub database: Option<String>,
+    /// Where accounts are kept.
+    #[command(flatten)]
+    pub database: DatabaseOptions,
 
     /// File or folder with the MinetestServer and MinetestProxy documents (*.yaml, *.yml);
     /// edits are picked up while running
@@ -101,6 +102,57 @@ pub struct Options {
     pub admin: AdminOptions,
 }
 
+/// Where accounts are kept.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseOptions {
+    /// Accounts and bans: `sqlite:PATH`, which must exist, or `sqlite:PATH?mode=rwc`, which is
+    /// created if missing, `postgres://USER@HOST/DATABASE`, or `files:DIR` in the layout of
+    /// mt-multiserver-proxy. Databases of engines are used as they are. A URL with a password
+    /// comes from the environment or from --database-file
+    /// [default: sqlite:DATA/auth.sqlite?mode=rwc]
+    #[arg(long, env = "MESEGATE_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub database: Option<UrlText>,
+
+    /// File with that URL, such as a mounted secret
+    #[arg(long, env = "MESEGATE_DATABASE_FILE", value_name = "FILE", conflicts_with = "database")]
+    pub database_file: Option<PathBuf>,
+}
+
+impl DatabaseOptions {
+    /// The URL of the account store, which is in the data folder unless something else is said.
+    ///
+    /// # Errors
+    /// When the file cannot be read or the URL is not understood. The text has no password.
+    pub fn url(&self, data: &Path) -> Result<StoreUrl, String> {
+        let text = match (&self.database, &self.database_file) {
+            (Some(url), _) => url.0.clone(),
+            (None, Some(path)) => std::fs::read_to_string(path).map_err(|error| {
+                format!("cannot read --database-file {}: {error}", path.display())
+            })?,
+            (None, None) => format!("sqlite:{}?mode=rwc", data.join("auth.sqlite").display()),
+        };
+        text.parse::<StoreUrl>().map_err(|error| error.to_string())
+    }
+}
+
+/// A URL as it was given; it is not shown, since it may have a password.
+#[derive(Clone)]
+pub struct UrlText(String);
+
+impl std::str::FromStr for UrlText {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl std::fmt::Debug for UrlText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("UrlText(..)")
+    }
+}
+
 /// Shows what clients are given: what each server brings into the common content, what is shared,
 /// what is renamed and why. Reads the data folder; the proxy may be running or not
 #[derive(Debug, Clone, Args)]
@@ -134,6 +186,8 @@ pub enum Call {
     Run(Box<Options>),
     /// Show what clients are given.
     Content(ContentOptions),
+    /// Work on the account store.
+    Accounts(AccountsOptions),
 }
 
 impl Call {
@@ -150,12 +204,36 @@ impl Call {
     {
         let content = ContentOptions::augment_args(clap::Command::new("content"));
         // What the proxy itself requires is not asked for where it does not run.
-        let command = Options::command().subcommand_negates_reqs(true).subcommand(content);
-        let matches = command.try_get_matches_from(args)?;
-        Ok(match matches.subcommand() {
-            Some((_, matches)) => Self::Content(ContentOptions::from_arg_matches(matches)?),
-            None => Self::Run(Box::new(Options::from_arg_matches(&matches)?)),
-        })
+        let accounts = AccountsOptions::augment_args(clap::Command::new("accounts"));
+        let command = Options::command().subcommand_negates_reqs(true);
+        let mut command = command.subcommand(content).subcommand(accounts);
+        let matches = command.try_get_matches_from_mut(args)?;
+        let (call, matches) = match matches.subcommand() {
+            Some(("accounts", matches)) => {
+                (Self::Accounts(AccountsOptions::from_arg_matches(matches)?), matches)
+            }
+            Some((_, matches)) => {
+                return Ok(Self::Content(ContentOptions::from_arg_matches(matches)?));
+            }
+            None => (Self::Run(Box::new(Options::from_arg_matches(&matches)?)), &matches),
+        };
+        let database = match &call {
+            Self::Run(options) => options.database.database.as_ref(),
+            Self::Accounts(options) => options.database.database.as_ref(),
+            Self::Content(_) => None,
+        };
+        // Whoever may list processes would read it.
+        let typed = matches.value_source("database") == Some(ValueSource::CommandLine);
+        let url = database.and_then(|text| text.0.parse::<StoreUrl>().ok());
+        if typed && url.is_some_and(|url| url.has_password()) {
+            return Err(command.error(
+                clap::error::ErrorKind::ValueValidation,
+                "a password on the command line can be read by everybody on this machine: give the \
+                 URL in MESEGATE_DATABASE or --database-file, or the password in PGPASSWORD or \
+                 PGPASSFILE",
+            ));
+        }
+        Ok(call)
     }
 }
 
@@ -169,14 +247,6 @@ pub enum LogFormat {
 }
 
 impl Options {
-    /// The account database's URL.
-    pub fn database_url(&self) -> String {
-        match &self.database {
-            Some(url) => url.clone(),
-            None => format!("sqlite:{}?mode=rwc", self.data.join("auth.sqlite").display()),
-        }
-    }
-
     /// Where `/livez`, `/readyz` and `/metrics` are served, if anywhere.
     ///
     /// # Errors
@@ -233,7 +303,8 @@ mod tests {
     fn defaults_are_those_of_the_manual() {
         let options = Options::try_parse_from(["mesegate-proxy", "--resources", "x"]).unwrap();
         assert_eq!(options.listen.to_string(), "[::]:30000");
-        assert_eq!(options.database_url(), "sqlite:mesegate-data/auth.sqlite?mode=rwc");
+        let database = options.database.url(&options.data).unwrap();
+        assert_eq!(database.to_string(), "sqlite:mesegate-data/auth.sqlite?mode=rwc");
         assert_eq!(options.http_addr().unwrap().unwrap().port(), 9090);
         assert_eq!(options.media_http_addr(), Ok(None));
     }
@@ -246,6 +317,32 @@ mod tests {
         assert!(Call::try_parse_from(["mesegate-proxy", "content", "--version", "3"]).is_err());
         let run = Call::try_parse_from(["mesegate-proxy", "--resources", "x"]);
         assert!(matches!(run, Ok(Call::Run(_))));
+    }
+
+    #[test]
+    fn a_database_password_is_not_taken_from_the_command_line_nor_shown() {
+        let url = "postgres://mesegate:hunter2@db/auth";
+        let args = ["mesegate-proxy", "--resources", "x", "--database", url];
+        let error = Call::try_parse_from(args).unwrap_err().to_string();
+        assert!(error.contains("--database-file") && !error.contains("hunter2"), "{error}");
+        let args = ["mesegate-proxy", "accounts", "--database", url, "list"];
+        assert!(Call::try_parse_from(args).is_err());
+        let args = ["mesegate-proxy", "--resources", "x", "--database", "postgres://mesegate@db/a"];
+        assert!(Call::try_parse_from(args).is_ok());
+
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("url");
+        std::fs::write(&file, format!("{url}\n")).unwrap();
+        let options = Options::try_parse_from([
+            "mesegate-proxy".as_ref(),
+            "--resources".as_ref(),
+            "x".as_ref(),
+            "--database-file".as_ref(),
+            file.as_os_str(),
+        ]);
+        let options = options.unwrap();
+        let shown = format!("{options:?} {}", options.database.url(&options.data).unwrap());
+        assert!(shown.contains("mesegate@db/auth") && !shown.contains("hunter2"), "{shown}");
     }
 
     #[test]

@@ -9,7 +9,9 @@
 //! One task owns one player, both legs included. What tasks share is immutable and swapped whole.
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod admin;
+mod admission;
 mod app;
 mod attendance;
 mod banned;
@@ -37,6 +39,7 @@ mod selection;
 mod session;
 mod shared;
 
+pub use accounts::{AccountsError, accounts};
 pub use app::{RunError, run};
 pub use console::manual as console_manual;
 pub use content::content;

@@ -16,6 +16,10 @@ fn main() -> ExitCode {
             }
             Err(error) => failed(&error),
         },
+        Call::Accounts(options) => match mesegate_proxy::accounts(&options) {
+            Ok(code) => code,
+            Err(error) => failed(&error),
+        },
     }
 }
 
@@ -30,7 +34,7 @@ fn run(options: Options) -> ExitCode {
     }
 }
 
-fn failed(error: &mesegate_proxy::RunError) -> ExitCode {
+fn failed(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("mesegate-proxy: {error}");
     ExitCode::FAILURE
 }

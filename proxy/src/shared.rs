@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use mesegate_auth::{BackendKey, Bans, SqliteAccounts};
+use mesegate_auth::{Accounts, BackendKey, Bans};
 use mesegate_backend::Credentials;
 use mesegate_content::Library;
 use mesegate_protocol::map::BlockCache;
@@ -14,6 +14,7 @@ use mesegate_resource::BackendAuth;
 use mesegate_transport::Config;
 use tokio::sync::{Notify, watch};
 
+use crate::admission::Attempts;
 use crate::admin::About;
 use crate::attendance::Attendance;
 use crate::base::Base;
@@ -33,8 +34,9 @@ pub(crate) struct Shared {
     /// what is in force.
     pub(crate) base: Mutex<Base>,
     pub(crate) library: Library,
-    pub(crate) accounts: SqliteAccounts,
+    pub(crate) accounts: Accounts,
     pub(crate) bans: Bans,
+    pub(crate) attempts: Attempts,
     pub(crate) key: Arc<BackendKey>,
     pub(crate) metrics: Metrics,
     pub(crate) players: Players,

@@ -18,6 +18,7 @@ pub struct ServerSpec {
     port: Option<u16>,
     mods: Vec<PathBuf>,
     settings: Vec<(String, String)>,
+    world: Vec<(String, String)>,
     folder: Option<PathBuf>,
     game: Option<String>,
 }
@@ -32,6 +33,7 @@ impl ServerSpec {
             port: None,
             mods: Vec::new(),
             settings: Vec::new(),
+            world: Vec::new(),
             folder: None,
             game: None,
         }
@@ -94,6 +96,14 @@ impl ServerSpec {
         self
     }
 
+    /// A line of the world's `world.mt`, such as which database accounts are in. A world that has
+    /// one gets no other lines from the engine.
+    #[must_use]
+    pub fn world_setting(mut self, key: &str, value: &str) -> Self {
+        self.world.push((key.into(), value.into()));
+        self
+    }
+
     /// A run folder that is kept, so that the next server started in it has the same world.
     #[must_use]
     pub fn folder(mut self, folder: PathBuf) -> Self {
@@ -127,6 +137,13 @@ impl ServerSpec {
         std::fs::write(&path, config).map_err(Error::io(format!("writing {}", path.display())))?;
         let mods = run.join("world/worldmods");
         std::fs::create_dir_all(&mods).map_err(Error::io(format!("making {}", mods.display())))?;
+        if !self.world.is_empty() {
+            let lines: String =
+                self.world.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+            let path = run.join("world/world.mt");
+            std::fs::write(&path, lines)
+                .map_err(Error::io(format!("writing {}", path.display())))?;
+        }
         for folder in &self.mods {
             let name = folder.file_name().unwrap_or(folder.as_os_str());
             copy_folder(folder, &mods.join(name))?;

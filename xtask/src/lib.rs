@@ -27,6 +27,7 @@ pub mod kube;
 pub mod lab;
 pub mod paths;
 pub mod ports;
+pub mod postgres;
 mod program;
 pub mod proxy;
 pub mod run;

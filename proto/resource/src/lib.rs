@@ -37,9 +37,9 @@ pub use lenient::Lenient;
 pub use name::Name;
 pub use probe::{Interval, Probe};
 pub use proxy::{
-    Announce, ClientModRestriction, ClientModRestrictions, ControlLoss, DuplicateLogin, Limits,
-    Messages, PasswordPolicy, PermissionGroup, Permissions, PlayerList, PlayerPermissions,
-    ProxyMember, ProxySpec, ProxyStatus,
+    Admission, Announce, ClientModRestriction, ClientModRestrictions, ControlLoss, DuplicateLogin,
+    Limits, Messages, PasswordPolicy, PermissionGroup, Permissions, PlayerList, PlayerPermissions,
+    ProxyMember, ProxySpec, ProxyStatus, Registration,
 };
 pub use selector::{Expression, Operator, Selector};
 pub use server::{Access, BackendAuth, ServerSpec, ServerState, ServerStatus};

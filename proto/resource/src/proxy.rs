@@ -1,5 +1,6 @@
 //! `kind: MinetestProxy`: how proxies treat players.
 
+mod admission;
 mod announce;
 mod client_mods;
 mod company;
@@ -17,6 +18,8 @@ pub use permissions::{PermissionGroup, Permissions, PlayerPermissions};
 pub use announce::Announce;
 pub use client_mods::{ClientModRestriction, ClientModRestrictions};
 pub use company::PlayerList;
+
+pub use admission::{Admission, Registration};
 
 /// How proxies treat players.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +51,9 @@ pub struct ProxySpec {
     /// Which passwords new accounts may have.
     #[serde(default)]
     pub password_policy: PasswordPolicy,
+    /// Who may make an account, and how many may come from where.
+    #[serde(default)]
+    pub admission: Admission,
     /// How much is let in.
     #[serde(default)]
     pub limits: Limits,

@@ -1,23 +1,15 @@
-//! Accounts in the engine's own `auth.sqlite` (`database/database-sqlite3.cpp`,
-//! `AuthDatabaseSQLite3`), so that a network can start from the file of an existing server.
-//!
-//! An engine may have the same file open. Nothing here depends on being alone: the journal mode
-//! stays as it is, writes are short immediate transactions, and a locked file is waited for.
+//! The accounts of a network, wherever they are kept.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
-use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
-use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use crate::bans::Bans;
+use crate::files::Files;
+use crate::notes::Notes;
+use crate::sql::Sql;
+use crate::url::{StoreUrl, Target};
+use crate::{AccountError, Password};
 
-use crate::{Password, PasswordError, PrefixError};
-
-mod reconnect;
 #[cfg(test)]
 mod tests;
 
@@ -27,10 +19,11 @@ pub const DEFAULT_PRIVILEGES: &[&str] = &["interact", "shout"];
 /// `last_login` of an account that was never used.
 pub const NEVER: i64 = -1;
 
-/// How long a statement waits for another process that has the file locked.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// SQLite writes one at a time anyway; a few connections let lookups go on meanwhile.
-const MAX_CONNECTIONS: u32 = 4;
+/// How long an operation on files may take; a lock of another process is waited for.
+const FILES_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long an import's batch may take.
+const BATCH_LIMIT: Duration = Duration::from_mins(2);
 
 /// A stored account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,131 +38,119 @@ pub struct Account {
     pub last_login: i64,
 }
 
-/// Why an account operation failed.
-#[derive(Debug, thiserror::Error)]
-pub enum AccountError {
-    /// The address is not `sqlite:PATH` or has options that mean nothing.
-    #[error("account store {url:?} is not understood: {why}")]
-    Url {
-        /// The address as given.
-        url: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The file could not be opened or made.
-    #[error("cannot open account store {}: {source}", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: sqlx::Error,
-    },
-    /// The file could not be made.
-    #[error("cannot create account store {}: {source}", path.display())]
-    Create {
-        /// The file.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
-    /// An account of that very name exists.
-    #[error("account {0:?} exists already")]
-    Exists(String),
-    /// An account exists whose name differs only in case; the engine refuses such twins too
-    /// (`builtin/game/auth.lua`).
-    #[error("an account named {0:?} exists already")]
-    Twin(String),
-    /// No account of that name.
-    #[error("there is no account {0:?}")]
-    Missing(String),
-    /// The stored password cannot be used.
-    #[error("account {name:?}: {source}")]
-    Password {
-        /// Player name.
-        name: String,
-        /// What is wrong.
-        source: PasswordError,
-    },
-    /// A stored ban cannot be read.
-    #[error("the ban of addresses {text:?} cannot be read: {error}")]
-    Ban {
-        /// What is stored.
-        text: String,
-        /// What is wrong.
-        error: PrefixError,
-    },
-    /// Another process kept the file locked for longer than 5 s.
-    #[error("account store is locked by another process")]
-    Busy,
-    /// Any other failure of the database.
-    #[error("account store: {0}")]
-    Database(sqlx::Error),
+/// All that is stored of an account, as it moves between stores.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Player name.
+    pub name: String,
+    /// The engine's password field; old engines may have none, and then nobody can log in.
+    pub password: Option<String>,
+    /// Privileges by name.
+    pub privileges: BTreeSet<String>,
+    /// Unix seconds of the last join, [`NEVER`] before the first.
+    pub last_login: i64,
+    /// The server that the player was on last, if that is known.
+    pub last_server: Option<String>,
 }
 
-impl From<sqlx::Error> for AccountError {
-    fn from(error: sqlx::Error) -> Self {
-        // SQLITE_BUSY is 5; extended codes keep it in their low byte.
-        let code = error.as_database_error().and_then(|e| e.code()?.parse::<u32>().ok());
-        if code.is_some_and(|code| code & 0xff == 5) { Self::Busy } else { Self::Database(error) }
+impl std::fmt::Debug for Record {
+    // A verifier allows guessing the password offline: it does not belong into a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Record")
+            .field("name", &self.name)
+            .field("privileges", &self.privileges)
+            .field("last_login", &self.last_login)
+            .field("last_server", &self.last_server)
+            .finish_non_exhaustive()
     }
 }
 
-/// An open account file. Clones share its connections.
+/// Where things are kept.
 #[derive(Debug, Clone)]
-pub struct SqliteAccounts {
-    pool: SqlitePool,
+pub(crate) enum Store {
+    Sql(Sql),
+    Files(Files),
 }
 
-impl SqliteAccounts {
-    /// Opens `sqlite:PATH`; with `?mode=rwc` the file is made if it does not exist, with mode 0600.
-    /// `%`, `?` and `#` in the path are percent-encoded. Missing tables are created; tables of any
-    /// engine release are used as they are.
-    pub async fn open(url: &str) -> Result<Self, AccountError> {
-        let not_understood =
-            |why: &str| AccountError::Url { url: url.to_owned(), why: why.to_owned() };
-        if !url.starts_with("sqlite:") {
-            return Err(not_understood("only sqlite:PATH is supported"));
+/// Calls the method of whichever store it is.
+macro_rules! on_store {
+    ($self:expr, $method:ident ( $($argument:expr),* )) => {
+        match &$self {
+            $crate::accounts::Store::Sql(sql) => sql.$method($($argument),*).await,
+            $crate::accounts::Store::Files(files) => files.$method($($argument),*).await,
         }
-        let options = SqliteConnectOptions::from_str(url)
-            .map_err(|error| not_understood(&error.to_string()))?;
-        let path = options.get_filename().to_owned();
-        if path.as_os_str().is_empty() {
-            return Err(not_understood("the path is missing"));
+    };
+}
+pub(crate) use on_store;
+
+impl Store {
+    async fn open(url: &StoreUrl) -> Result<Self, AccountError> {
+        match url.target() {
+            Target::Sqlite | Target::Postgres => Ok(Self::Sql(Sql::open(url).await?)),
+            Target::Files(path) => Ok(Self::Files(Files::open(path, true).await?)),
+            Target::AuthTxt(_) | Target::IpBan(_) => Err(AccountError::Url {
+                url: url.to_string(),
+                why: "that is for import and export alone".into(),
+            }),
         }
-        let create = url.split_once('?').is_some_and(|(_, parameters)| {
-            parameters.split('&').any(|parameter| parameter == "mode=rwc")
-        });
-        Self::open_with(options, &path, create).await
     }
 
-    /// Opens the file at `path`; `create` makes it if it does not exist.
-    pub async fn open_path(path: &Path, create: bool) -> Result<Self, AccountError> {
-        Self::open_with(SqliteConnectOptions::new().filename(path), path, create).await
-    }
-
-    async fn open_with(
-        options: SqliteConnectOptions,
-        path: &Path,
-        create: bool,
-    ) -> Result<Self, AccountError> {
-        if create {
-            make_private(path)
-                .map_err(|source| AccountError::Create { path: path.to_owned(), source })?;
-        }
-        let options = options
-            .create_if_missing(false)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT)
-            .pragma("trusted_schema", "OFF");
-        let opened = async {
-            let pool = SqlitePoolOptions::new()
-                .max_connections(MAX_CONNECTIONS)
-                .connect_with(options)
-                .await?;
-            create_tables(&pool).await?;
-            Ok(Self { pool })
+    /// Gives up when an operation takes longer than it may: a server that neither answers nor
+    /// refuses must not hold a login or a player.
+    pub(crate) async fn within<T, E: From<AccountError>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let limit = match self {
+            Self::Sql(sql) => sql.limit(),
+            Self::Files(_) => FILES_LIMIT,
         };
-        opened.await.map_err(|source| AccountError::Open { path: path.to_owned(), source })
+        tokio::time::timeout(limit, work).await.unwrap_or(Err(AccountError::Slow.into()))
+    }
+}
+
+/// The accounts of a network. Clones share what is open.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    store: Store,
+    notes: Notes,
+}
+
+impl Accounts {
+    /// Opens a store:
+    ///
+    /// - `sqlite:PATH`; with `?mode=rwc` the file is made if it does not exist, with mode 0600.
+    ///   `%`, `?` and `#` in the path are percent-encoded. The journal mode stays as it is, and a
+    ///   locked file is waited for. A file of an engine is used as it is.
+    /// - `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with the options of libpq such as
+    ///   `?sslmode=verify-full&sslrootcert=FILE`, and its variables such as `PGPASSWORD`. A
+    ///   database of an engine is used as it is. Errors never show the password.
+    /// - `files:DIR`, the layout of mt-multiserver-proxy; see [`crate::files`].
+    ///
+    /// Missing tables and folders are created.
+    ///
+    /// # Errors
+    /// When the URL is not understood, or the store cannot be reached or is something else.
+    pub async fn open(url: &StoreUrl) -> Result<Self, AccountError> {
+        let store = Store::open(url).await?;
+        Ok(Self { notes: Notes::start(store.clone()), store })
+    }
+
+    /// Opens a store to read what is there; nothing is made or changed.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); also when a file is not there.
+    pub(crate) async fn open_source(url: &StoreUrl) -> Result<Self, AccountError> {
+        let store = match url.target() {
+            Target::Files(path) => Store::Files(Files::open(path, false).await?),
+            _ => Store::Sql(Sql::open_source(url).await?),
+        };
+        Ok(Self { notes: Notes::start(store.clone()), store })
+    }
+
+    /// The bans in the same store.
+    pub fn bans(&self) -> Bans {
+        Bans::new(self.store.clone())
     }
 
     /// The account of exactly this name.
@@ -177,37 +158,16 @@ impl SqliteAccounts {
     /// # Errors
     /// [`AccountError::Password`] for an entry that no login can succeed with.
     pub async fn get(&self, name: &str) -> Result<Option<Account>, AccountError> {
-        let rows = sqlx::query(
-            "SELECT auth.name, auth.password, auth.last_login, user_privileges.privilege \
-             FROM auth LEFT JOIN user_privileges ON user_privileges.id = auth.id \
-             WHERE auth.name = ?",
-        )
-        .bind(name)
-        .fetch_all(&self.pool)
-        .await?;
-        let Some(first) = rows.first() else {
-            return Ok(None);
-        };
-        let broken = |source| AccountError::Password { name: name.to_owned(), source };
-        // The engine reads NULL as an empty password, which would let everybody in.
-        let field: Option<String> = first.try_get(1)?;
-        let field = field.ok_or(broken(PasswordError::Missing))?;
-        let mut privileges = BTreeSet::new();
-        for row in &rows {
-            privileges.extend(row.try_get::<Option<String>, _>(3)?);
-        }
-        Ok(Some(Account {
-            name: first.try_get(0)?,
-            password: Password::parse(&field).map_err(broken)?,
-            privileges,
-            last_login: first.try_get::<Option<i64>, _>(2)?.unwrap_or(0),
-        }))
+        self.store.within(async { on_store!(self.store, get(name)) }).await
     }
 
     /// The name of an account that differs from `name` in case only. Reads all names: meant for
     /// players who are not known under the name they gave.
+    ///
+    /// # Errors
+    /// Those of the store.
     pub async fn find_case_insensitive(&self, name: &str) -> Result<Option<String>, AccountError> {
-        Ok(sqlx::query_scalar(TWIN).bind(name).fetch_optional(&self.pool).await?)
+        self.store.within(async { on_store!(self.store, find_case_insensitive(name)) }).await
     }
 
     /// Adds an account that has never logged in.
@@ -220,33 +180,16 @@ impl SqliteAccounts {
         password: &Password,
         privileges: &[&str],
     ) -> Result<(), AccountError> {
-        let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let twin: Option<String> =
-            sqlx::query_scalar(TWIN).bind(name).fetch_optional(&mut *transaction).await?;
-        if let Some(twin) = twin {
-            return Err(AccountError::Twin(twin));
-        }
-        let added = sqlx::query("INSERT INTO auth (name, password, last_login) VALUES (?, ?, ?)")
-            .bind(name)
-            .bind(password.format())
-            .bind(NEVER)
-            .execute(&mut *transaction)
-            .await;
-        let id = match added {
-            Ok(added) => added.last_insert_rowid(),
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                return Err(AccountError::Exists(name.to_owned()));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        for privilege in privileges.iter().copied().collect::<BTreeSet<_>>() {
-            sqlx::query("INSERT INTO user_privileges (id, privilege) VALUES (?, ?)")
-                .bind(id)
-                .bind(privilege)
-                .execute(&mut *transaction)
-                .await?;
-        }
-        Ok(transaction.commit().await?)
+        self.store.within(async { on_store!(self.store, create(name, password, privileges)) }).await
+    }
+
+    /// Removes an account and all that is remembered of it; bans stay.
+    ///
+    /// # Errors
+    /// [`AccountError::Missing`] when there is no such account.
+    pub async fn delete(&self, name: &str) -> Result<(), AccountError> {
+        self.notes.forget(name);
+        self.store.within(async { on_store!(self.store, delete(name)) }).await
     }
 
     /// Replaces the password; everything else stays.
@@ -254,67 +197,102 @@ impl SqliteAccounts {
     /// # Errors
     /// [`AccountError::Missing`] when there is no such account.
     pub async fn set_password(&self, name: &str, password: &Password) -> Result<(), AccountError> {
-        let update = sqlx::query("UPDATE auth SET password = ? WHERE name = ?")
-            .bind(password.format())
-            .bind(name);
-        changed(name, update.execute(&self.pool).await?.rows_affected())
+        self.store.within(async { on_store!(self.store, set_password(name, password)) }).await
     }
 
-    /// Notes a join at `unix_seconds`.
+    /// Notes a join at `unix_seconds`. Written soon: while the store is away it is kept in memory
+    /// and tried again, see [`Accounts::close`].
+    pub fn note_login(&self, name: &str, unix_seconds: i64) {
+        self.notes.login(name, unix_seconds);
+    }
+
+    /// Notes that a player is on a server. Written soon, as [`note_login`](Self::note_login).
+    pub fn note_server(&self, name: &str, server: &str) {
+        self.notes.server(name, server);
+    }
+
+    /// The server that a player was on last.
     ///
     /// # Errors
-    /// [`AccountError::Missing`] when there is no such account.
-    pub async fn set_last_login(&self, name: &str, unix_seconds: i64) -> Result<(), AccountError> {
-        let update = sqlx::query("UPDATE auth SET last_login = ? WHERE name = ?")
-            .bind(unix_seconds)
-            .bind(name);
-        changed(name, update.execute(&self.pool).await?.rows_affected())
+    /// Those of the store.
+    pub async fn last_server(&self, name: &str) -> Result<Option<String>, AccountError> {
+        if let Some(server) = self.notes.last_server(name) {
+            return Ok(Some(server));
+        }
+        self.store.within(async { on_store!(self.store, last_server(name)) }).await
     }
 
-    pub(crate) fn pool(&self) -> &SqlitePool {
-        &self.pool
+    /// Remembers that `name` goes to `server` when they log in before `expires`, in Unix seconds.
+    /// Replaces what was remembered; what has expired by `now` is not kept for ever.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn set_reconnect(
+        &self,
+        name: &str,
+        server: &str,
+        now: i64,
+        expires: i64,
+    ) -> Result<(), AccountError> {
+        let work = async { on_store!(self.store, set_reconnect(name, server, now, expires)) };
+        self.store.within(work).await
     }
 
-    /// Finishes what is running and closes the file.
+    /// Where `name` goes if they log in at `now`, in Unix seconds.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn reconnect(&self, name: &str, now: i64) -> Result<Option<String>, AccountError> {
+        self.store.within(async { on_store!(self.store, reconnect(name, now)) }).await
+    }
+
+    /// Forgets where `name` was to go.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn clear_reconnect(&self, name: &str) -> Result<(), AccountError> {
+        self.store.within(async { on_store!(self.store, clear_reconnect(name)) }).await
+    }
+
+    /// The names of all accounts, in no order.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn names(&self) -> Result<Vec<String>, AccountError> {
+        long(async { on_store!(self.store, names()) }).await
+    }
+
+    /// All that is stored of the accounts of these names, those that there are, by name.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn records(&self, names: &[String]) -> Result<Vec<Record>, AccountError> {
+        long(async { on_store!(self.store, records(names)) }).await
+    }
+
+    /// Adds accounts that are new and changes others to what is given. A database does all or none
+    /// of it, files one account after the other.
+    ///
+    /// # Errors
+    /// Those of the store; [`AccountError::Name`] for a name that cannot be a file's.
+    pub(crate) async fn put(
+        &self,
+        new: &[&Record],
+        changed: &[&Record],
+    ) -> Result<(), AccountError> {
+        long(async { on_store!(self.store, put(new, changed)) }).await
+    }
+
+    /// Writes what was noted and closes the store. What cannot be written is logged with the names
+    /// it concerns.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.notes.finish().await;
+        if let Store::Sql(sql) = &self.store {
+            sql.close().await;
+        }
     }
 }
 
-const TWIN: &str = "SELECT name FROM auth WHERE name = ?1 COLLATE NOCASE AND name <> ?1 LIMIT 1";
-
-fn changed(name: &str, rows: u64) -> Result<(), AccountError> {
-    if rows == 0 { Err(AccountError::Missing(name.to_owned())) } else { Ok(()) }
-}
-
-/// An empty file is an empty database. SQLite gives its journals the mode of the file, so a file
-/// that was made private stays private.
-fn make_private(path: &Path) -> io::Result<()> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// The schema of current engines. Engines up to 5.11 made nullable VARCHAR columns; such files
-/// keep them. The last statement finds out at the start whether the file is what it should be.
-async fn create_tables(pool: &SqlitePool) -> Result<(), sqlx::Error> {
-    for statement in [
-        "CREATE TABLE IF NOT EXISTS `auth` (\
-         `id` INTEGER PRIMARY KEY AUTOINCREMENT, \
-         `name` TEXT UNIQUE NOT NULL, \
-         `password` TEXT NOT NULL, \
-         `last_login` INTEGER NOT NULL DEFAULT 0)",
-        "CREATE TABLE IF NOT EXISTS `user_privileges` (\
-         `id` INTEGER, \
-         `privilege` TEXT, \
-         PRIMARY KEY (id, privilege), \
-         CONSTRAINT fk_id FOREIGN KEY (id) REFERENCES auth (id) ON DELETE CASCADE)",
-        reconnect::TABLE,
-        "SELECT auth.id, name, password, last_login, privilege \
-         FROM auth LEFT JOIN user_privileges ON user_privileges.id = auth.id LIMIT 1",
-    ] {
-        sqlx::query(statement).execute(pool).await?;
-    }
-    Ok(())
+async fn long<T>(work: impl Future<Output = Result<T, AccountError>>) -> Result<T, AccountError> {
+    tokio::time::timeout(BATCH_LIMIT, work).await.unwrap_or(Err(AccountError::Slow))
 }

@@ -1,5 +1,6 @@
-//! Who a player is: SRP-6a as the engine computes it, the stored form of passwords, the account
-//! file, who is kept out, and the secrets with which the proxy itself logs in to backend servers.
+//! Who a player is: SRP-6a as the engine computes it, the stored form of passwords, the stores of
+//! accounts, who is kept out, and the secrets with which the proxy itself logs in to backend
+//! servers.
 //!
 //! The crate knows nothing about messages, sockets or sessions: it takes names, passwords and
 //! byte strings and returns byte strings. SRP arithmetic costs milliseconds of processor time;
@@ -20,12 +21,20 @@
 pub mod accounts;
 pub mod backend_key;
 pub mod bans;
+mod error;
+mod files;
+mod notes;
 pub mod password;
 pub mod prefix;
+mod sql;
 pub mod srp;
+pub mod transfer;
+mod url;
 
-pub use accounts::{Account, AccountError, DEFAULT_PRIVILEGES, SqliteAccounts};
+pub use accounts::{Account, Accounts, DEFAULT_PRIVILEGES, Record};
 pub use backend_key::{BackendKey, BackendKeyError};
 pub use bans::{Ban, BanError, BanKey, BanSubject, Bans, NewBan};
+pub use error::AccountError;
 pub use password::{Password, PasswordError, legacy_hash};
 pub use prefix::{Prefix, PrefixError};
+pub use url::StoreUrl;

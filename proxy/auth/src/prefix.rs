@@ -34,6 +34,18 @@ impl Prefix {
         Self { network, bits: width(network) }
     }
 
+    /// The address, if it is a single one.
+    pub fn address(&self) -> Option<IpAddr> {
+        (self.bits == width(self.network)).then_some(self.network)
+    }
+
+    /// The prefix of that length that an address is in; a length above the family's is the family's.
+    #[must_use]
+    pub fn of(address: IpAddr, bits: u8) -> Self {
+        let address = address.to_canonical();
+        Self::around(address, bits.min(width(address)))
+    }
+
     /// The prefix of that length that an address is in.
     fn around(address: IpAddr, bits: u8) -> Self {
         let network = match address {

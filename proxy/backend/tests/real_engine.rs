@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mesegate_auth::{DEFAULT_PRIVILEGES, Password, SqliteAccounts, legacy_hash, srp::Verifier};
+use mesegate_auth::{Accounts, DEFAULT_PRIVILEGES, Password, legacy_hash, srp::Verifier};
 use mesegate_backend::{
     Credentials, Dial, DownloadLimits, EnterError, Entered, download, enter, hello, leave,
 };
@@ -140,8 +140,8 @@ async fn accounts_are_shared_with_the_engine_through_its_own_file() {
     // The engine makes the file when the first player comes.
     let registered = dial(secret());
     leave(enter(&registered).await.unwrap().link);
-    let path = std::path::Path::new(&world).join("auth.sqlite");
-    let accounts = SqliteAccounts::open_path(&path, false).await.unwrap();
+    let url = format!("sqlite:{world}/auth.sqlite");
+    let accounts = Accounts::open(&url.parse().unwrap()).await.unwrap();
 
     let account = accounts.get(&registered.name).await.unwrap().unwrap();
     let Password::Srp(verifier) = &account.password else { panic!("{account:?}") };

@@ -1,5 +1,8 @@
 //! From a stranger to a player: name, password, definitions, media, ready.
 
+mod admit;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -23,6 +26,7 @@ use super::denial::Denial;
 use super::media::MediaQueue;
 use super::orders::sent_away;
 use super::reconnect;
+use crate::admission::Who;
 use crate::banned;
 use crate::claims::Unclaimed;
 use crate::players::{Place, Taken};
@@ -88,6 +92,8 @@ pub(super) struct Attempt<'a> {
     pub(super) shared: &'a Shared,
     deadline: Instant,
     name: String,
+    /// What the account may do, once the password was right.
+    privileges: BTreeSet<String>,
     /// What denials are made for: until INIT came, the oldest, whose clients show least.
     version: ProtocolVersion,
 }
@@ -95,7 +101,8 @@ pub(super) struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     pub(super) fn new(link: &'a mut Link, shared: &'a Shared) -> Self {
         let deadline = Instant::now() + LOGIN;
-        Self { link, shared, deadline, name: String::new(), version: ProtocolVersion::MIN }
+        let (name, privileges) = (String::new(), BTreeSet::new());
+        Self { link, shared, deadline, name, privileges, version: ProtocolVersion::MIN }
     }
 
     /// Goes through all steps.
@@ -113,6 +120,7 @@ impl<'a> Attempt<'a> {
         self.version = offer.visitor().version;
         self.vacancy().await?;
         self.not_banned().await?;
+        self.not_too_often()?;
         let (state, mechanisms) = self.authenticate(offer).await?;
         let mut place = self.place().await?;
         self.not_banned().await?;
@@ -129,7 +137,7 @@ impl<'a> Attempt<'a> {
         let network = shared.network.load_full();
         let address = self.link.remote_addr().ip();
         let (name, version) = (self.name.clone(), self.version.0);
-        let limit = network.proxy.limits.players;
+        let limit = self.places_for_them(&network);
         let enter = || shared.players.enter(&name, address, version, limit);
         let kick_old = network.proxy.duplicate_login == DuplicateLogin::KickOld;
         let place = match enter() {
@@ -150,6 +158,7 @@ impl<'a> Attempt<'a> {
             entered => entered,
         };
         let mut place = place.map_err(|t| self.taken(t))?;
+        admit::not_too_many(shared, &network.proxy.admission, address)?;
         let claim = shared.claims.take(&name, &network.proxy);
         match keep_driving(self.link, claim).await {
             Ok(claim) => place.hold(claim),
@@ -241,13 +250,18 @@ impl<'a> Attempt<'a> {
     /// Checks the password, or makes the account.
     async fn authenticate(&mut self, offer: Offer) -> Result<(AwaitInit2, Mechanisms), Failure> {
         let began = Instant::now();
-        let account = self.shared.accounts.get(&self.name).await.map_err(|e| database(&e))?;
+        let account = self.shared.accounts.get(&self.name);
+        let account = keep_driving(self.link, account).await.map_err(|e| database(&e))?;
         let (method, result) = match account {
             None => ("first_srp", self.register(offer).await),
-            Some(account) => match &account.password {
-                Password::Srp(_) => ("srp", self.prove(offer.srp(), &account).await),
-                Password::Legacy(_) => ("legacy", self.prove(offer.legacy(), &account).await),
-            },
+            Some(account) => {
+                let (method, result) = match &account.password {
+                    Password::Srp(_) => ("srp", self.prove(offer.srp(), &account).await),
+                    Password::Legacy(_) => ("legacy", self.prove(offer.legacy(), &account).await),
+                };
+                self.privileges = account.privileges;
+                (method, result)
+            }
         };
         let metrics = &self.shared.metrics;
         let outcome = match &result {
@@ -259,13 +273,17 @@ impl<'a> Attempt<'a> {
         if result.is_ok() {
             let taken = began.elapsed().as_secs_f64();
             metrics.auth_duration.with_label_values(&[method]).observe(taken);
-            let now = unix_now() as i64;
-            self.shared.accounts.set_last_login(&self.name, now).await.map_err(|e| database(&e))?;
+            self.shared.accounts.note_login(&self.name, unix_now() as i64);
         }
         result
     }
 
     async fn register(&mut self, offer: Offer) -> Result<(AwaitInit2, Mechanisms), Failure> {
+        if !self.shared.network.load().proxy.admission.may_register(&self.name) {
+            let text = "There is no account of this name, and none can be made here. \
+                        Have you spelt it right?";
+            return Err(Denial::text("registration_closed", text).into());
+        }
         let twin = self.shared.accounts.find_case_insensitive(&self.name).await;
         if let Some(twin) = twin.map_err(|e| database(&e))? {
             // As the engine's own handler does (`builtin/game/auth.lua`, on_prejoinplayer).
@@ -322,7 +340,12 @@ impl<'a> Attempt<'a> {
             unexpected(&format!("the password proof is broken: {e}"))
         };
         let name = self.name.clone();
+        let network = self.shared.network.load_full();
+        let admission = &network.proxy.admission;
+        let who = Who::new(&name, self.link.remote_addr().ip(), admission);
+        let suspect = self.shared.attempts.is_suspect(&who);
         let answer = async {
+            let _turn = if suspect { Some(blocking::suspect_turn().await?) } else { None };
             let verifier = blocking::password_verifier(&account.password, &name).await?;
             let (handshake, b) = blocking::server_start(&name, &verifier, challenge.a()).await?;
             Ok((verifier, handshake, b))
@@ -334,6 +357,7 @@ impl<'a> Attempt<'a> {
         let proof = self.until(state, AwaitProof::on_message).await?;
         if !handshake.verify(proof.m()) {
             tracing::info!(player = self.name, "wrong password");
+            self.shared.attempts.failed(who, admission, Instant::now());
             return Err(Denial::code(
                 "wrong_password",
                 DenyCode::WrongPassword,
@@ -341,6 +365,7 @@ impl<'a> Attempt<'a> {
             )
             .into());
         }
+        self.shared.attempts.succeeded(&who);
         let (state, accept) =
             proof.accept(&AuthAccept { sudo: mechanisms, ..AuthAccept::standard() });
         self.link.send(0, true, accept)?;
@@ -462,7 +487,16 @@ fn unexpected(text: &str) -> Denial {
 }
 
 fn database(error: &AccountError) -> Denial {
-    tracing::error!(%error, "the account database failed");
-    let text = "Accounts cannot be read at the moment. Try again in a minute.";
-    Denial::code("database", DenyCode::ServerFail, text).with_reconnect()
+    tracing::error!(%error, "the account store failed");
+    if error.is_passing() {
+        let text = "Accounts cannot be reached at the moment. Those who are in the game are not \
+                    affected. Try again in a minute.";
+        return Denial::code("accounts_away", DenyCode::ServerFail, text).with_reconnect();
+    }
+    if matches!(error, AccountError::Password { .. }) {
+        let text = "Your account is damaged. Please tell the staff.";
+        return Denial::code("account_damaged", DenyCode::ServerFail, text);
+    }
+    let text = "Accounts cannot be read. Please tell the staff.";
+    Denial::code("accounts_failed", DenyCode::ServerFail, text).with_reconnect()
 }

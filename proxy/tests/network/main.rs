@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admission;
 mod bans;
 mod commands;
 mod company;
@@ -19,6 +20,7 @@ mod merged;
 mod operators;
 mod passwords;
 mod reconnects;
+mod sequences;
 mod server_list;
 mod stopping;
 mod targets;

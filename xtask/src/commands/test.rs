@@ -24,7 +24,7 @@ struct Stage {
 }
 
 /// What has to pass.
-const STAGES: [Stage; 8] = [
+const STAGES: [Stage; 9] = [
     Stage { name: "fmt", what: "the code is formatted", run: fmt },
     Stage { name: "clippy", what: "no warnings from the compiler and clippy", run: clippy },
     Stage { name: "deny", what: "licences, sources and duplicates of dependencies", run: deny },
@@ -32,6 +32,7 @@ const STAGES: [Stage; 8] = [
     Stage { name: "load", what: "a small run of the load generator", run: load },
     Stage { name: "kube", what: "tests with a real Kubernetes API server", run: kube },
     Stage { name: "engines", what: "tests with real Luanti servers and clients", run: engines },
+    Stage { name: "accounts", what: "accounts in databases of real servers", run: accounts },
     Stage { name: "worlds", what: "worlds that differ, by message and in pictures", run: worlds },
 ];
 
@@ -171,6 +172,15 @@ fn engines(count: &mut Count) -> Result<()> {
     command.args(["--", "--ignored", "--test-threads=1", "--nocapture"]);
     with_programs(&mut command);
     Step::new("engines", command).tests(count)
+}
+
+fn accounts(count: &mut Count) -> Result<()> {
+    Lab::ensure(&Generation::ALL)?;
+    bins(count)?;
+    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    command.args(["--test", "accounts", "--", "--ignored", "--test-threads=1", "--nocapture"]);
+    with_programs(&mut command);
+    Step::new("accounts", command).tests(count)
 }
 
 fn worlds(count: &mut Count) -> Result<()> {

@@ -96,6 +96,21 @@ impl Programs {
         Ok(library)
     }
 
+    /// Where a package of Debian is unpacked, together with everything that it needs and this
+    /// machine does not have.
+    ///
+    /// # Errors
+    /// When they cannot be fetched.
+    pub fn packages(folder: &str, package: &str) -> Result<PathBuf> {
+        let dir = tools()?;
+        let root = dir.join(folder);
+        if !root.exists() {
+            let _lock = lab::lock(&dir)?;
+            fetch(&dir, folder, WITH_DEPENDENCIES, package)?;
+        }
+        Ok(root)
+    }
+
     /// helm, built when it is missing.
     ///
     /// # Errors
@@ -136,6 +151,16 @@ fn tools() -> Result<PathBuf> {
 
 /// Fetches a package of Debian and unpacks it into `folder`; nothing is installed on the machine.
 fn unpack(dir: &Path, folder: &str, package: &str) -> Result<()> {
+    fetch(dir, folder, ALONE, package)
+}
+
+/// What a shell does in an empty folder to get a package, `$1`, into `root`.
+const ALONE: &str = "apt-get download \"$1\"; dpkg-deb -x \"$1\"_*.deb root";
+const WITH_DEPENDENCIES: &str = "mkdir -p debs/partial; apt-get install --yes --download-only \
+     --no-install-recommends -o Debug::NoLocking=1 -o Dir::Cache::archives=\"$PWD/debs\" \"$1\"; \
+     for deb in debs/*.deb; do dpkg-deb -x \"$deb\" root; done";
+
+fn fetch(dir: &Path, folder: &str, script: &str, package: &str) -> Result<()> {
     let root = dir.join(folder);
     if root.exists() {
         return Ok(());
@@ -146,10 +171,9 @@ fn unpack(dir: &Path, folder: &str, package: &str) -> Result<()> {
     std::fs::create_dir_all(&fetched)
         .map_err(Error::io(format!("making {}", fetched.display())))?;
     let log = dir.join(format!("{folder}.log"));
-    let mut script = Command::new("sh");
-    script.current_dir(&fetched);
-    script.args(["-ec", "apt-get download \"$1\"; dpkg-deb -x \"$1\"_*.deb root", "sh", package]);
-    lab::watched(&mut script, &log, &format!("tools: {folder}")).map_err(|error| {
+    let mut shell = Command::new("sh");
+    shell.current_dir(&fetched).args(["-ec", script, "sh", package]);
+    lab::watched(&mut shell, &log, &format!("tools: {folder}")).map_err(|error| {
         Error::Unsupported(format!("{error}\n{package} is of Debian; `apt-get update` may help"))
     })?;
     let unpacked = fetched.join("root");

@@ -1,9 +1,12 @@
 use std::os::unix::fs::PermissionsExt as _;
 
+use std::time::Duration;
+
 use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
 use super::*;
+use crate::PasswordError;
 use crate::srp::Verifier;
 
 /// Made by engines up to 5.11 (`database/database-sqlite3.cpp`).
@@ -17,26 +20,33 @@ const OLD_SCHEMA: &str = "\
     (2,'nobody',NULL,NULL),(3,'odd','#2#AAAA#AAAA',0),(4,'nologin','',NULL);\
     INSERT INTO user_privileges VALUES (1,'interact'),(1,'fly'),(1,'shout');";
 
-fn url(dir: &TempDir) -> String {
-    format!("sqlite:{}/auth.sqlite", dir.path().display())
+fn url(dir: &TempDir) -> StoreUrl {
+    format!("sqlite:{}/auth.sqlite", dir.path().display()).parse().unwrap()
 }
 
-async fn fresh() -> (TempDir, SqliteAccounts) {
+async fn fresh() -> (TempDir, Accounts) {
     let dir = tempfile::tempdir().unwrap();
-    let accounts = SqliteAccounts::open(&format!("{}?mode=rwc", url(&dir))).await.unwrap();
+    let accounts = Accounts::open(&url(&dir).creating()).await.unwrap();
     (dir, accounts)
 }
 
-async fn raw(dir: &TempDir) -> SqliteConnection {
-    SqliteConnection::connect(&format!("{}?mode=rwc", url(dir))).await.unwrap()
+fn pool(accounts: &Accounts) -> &sqlx::AnyPool {
+    match &accounts.store {
+        Store::Sql(sql) => sql.pool(),
+        Store::Files(_) => panic!("not a database"),
+    }
 }
 
-async fn old_file() -> (TempDir, SqliteAccounts) {
+async fn raw(dir: &TempDir) -> SqliteConnection {
+    SqliteConnection::connect(url(dir).creating().expose()).await.unwrap()
+}
+
+async fn old_file() -> (TempDir, Accounts) {
     let dir = tempfile::tempdir().unwrap();
     let mut connection = raw(&dir).await;
     sqlx::raw_sql(OLD_SCHEMA).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
-    let accounts = SqliteAccounts::open(&url(&dir)).await.unwrap();
+    let accounts = Accounts::open(&url(&dir)).await.unwrap();
     (dir, accounts)
 }
 
@@ -58,12 +68,12 @@ async fn account_lives_through_registration_login_and_password_change() {
     assert_eq!((&account.password, account.last_login), (&first, NEVER));
     assert_eq!(privileges(&account), ["interact", "shout"]);
 
-    accounts.set_last_login("Alice", 1_800_000_000).await.unwrap();
+    accounts.note_login("Alice", 1_800_000_000);
     let second = Password::Srp(Verifier::from_password("Alice", b"two"));
     accounts.set_password("Alice", &second).await.unwrap();
     accounts.close().await;
 
-    let accounts = SqliteAccounts::open(&url(&dir)).await.unwrap();
+    let accounts = Accounts::open(&url(&dir)).await.unwrap();
     let account = accounts.get("Alice").await.unwrap().unwrap();
     assert_eq!((&account.password, account.last_login), (&second, 1_800_000_000));
     assert_eq!(privileges(&account), ["interact", "shout"]);
@@ -88,7 +98,9 @@ async fn accounts_that_do_not_exist_are_not_changed() {
     let (_dir, accounts) = fresh().await;
     let missing = accounts.set_password("bob", &legacy("")).await;
     assert!(matches!(missing, Err(AccountError::Missing(_))));
-    let missing = accounts.set_last_login("bob", 1).await;
+    accounts.note_login("bob", 1);
+    accounts.note_server("alice", "lobby");
+    let missing = accounts.delete("bob").await;
     assert!(matches!(missing, Err(AccountError::Missing(_))));
     assert_eq!(accounts.get("bob").await.unwrap(), None);
 }
@@ -133,12 +145,12 @@ async fn journal_mode_of_the_file_is_kept_and_privileges_go_with_the_account() {
         let mut other = raw(&dir).await;
         let set = if mode == "wal" { "PRAGMA journal_mode=wal" } else { "PRAGMA journal_mode" };
         sqlx::query(set).execute(&mut other).await.unwrap();
-        let accounts = SqliteAccounts::open(&url(&dir)).await.unwrap();
+        let accounts = Accounts::open(&url(&dir)).await.unwrap();
         accounts.create("alice", &legacy(""), &["fly"]).await.unwrap();
         let kept: String =
             sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut other).await.unwrap();
         assert_eq!(kept, mode);
-        sqlx::query("DELETE FROM auth").execute(&accounts.pool).await.unwrap();
+        sqlx::query("DELETE FROM auth").execute(pool(&accounts)).await.unwrap();
         let left: i64 = sqlx::query_scalar("SELECT count(*) FROM user_privileges")
             .fetch_one(&mut other)
             .await
@@ -190,18 +202,22 @@ async fn many_registrations_at_once_all_arrive() {
 #[tokio::test]
 async fn opening_says_what_is_wrong() {
     let dir = tempfile::tempdir().unwrap();
-    let missing = SqliteAccounts::open(&url(&dir)).await.unwrap_err();
+    let open = async |text: &str| Accounts::open(&text.parse::<StoreUrl>()?).await;
+    let missing = Accounts::open(&url(&dir)).await.unwrap_err();
     assert!(missing.to_string().contains("auth.sqlite"), "{missing}");
     assert!(!dir.path().join("auth.sqlite").exists());
-    for bad in ["postgres://db", "auth.sqlite", "sqlite:", "sqlite:x?mode=never"] {
-        let error = SqliteAccounts::open(bad).await.unwrap_err();
+    for bad in ["mysql://db", "auth.sqlite", "sqlite:", "sqlite:x?mode=never", "authtxt:a"] {
+        let error = open(bad).await.unwrap_err();
         assert!(matches!(error, AccountError::Url { .. }), "{bad}: {error}");
     }
-    let nowhere = SqliteAccounts::open("sqlite:/nonexistent/a.sqlite?mode=rwc").await.unwrap_err();
-    assert!(matches!(nowhere, AccountError::Create { .. }), "{nowhere}");
+    let nowhere = open("sqlite:/nonexistent/a.sqlite?mode=rwc").await.unwrap_err();
+    assert!(matches!(nowhere, AccountError::File { .. }), "{nowhere}");
     std::fs::write(dir.path().join("auth.sqlite"), vec![b'x'; 4096]).unwrap();
-    let garbage = SqliteAccounts::open(&url(&dir)).await.unwrap_err();
+    let garbage = Accounts::open(&url(&dir)).await.unwrap_err();
     assert!(matches!(garbage, AccountError::Open { .. }), "{garbage}");
+    // Port 9 discards; nothing listens there.
+    let away = open("postgres://nobody@127.0.0.1:9/none").await.unwrap_err();
+    assert!(away.is_passing(), "{away:?}");
 }
 
 #[tokio::test]
@@ -210,4 +226,68 @@ async fn a_new_file_is_private() {
     accounts.create("alice", &legacy(""), &[]).await.unwrap();
     let metadata = std::fs::metadata(dir.path().join("auth.sqlite")).unwrap();
     assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn the_target_of_a_reconnect_is_kept_until_it_expires_or_is_cleared() {
+    let (dir, accounts) = fresh().await;
+    assert_eq!(accounts.reconnect("alice", 100).await.unwrap(), None);
+    accounts.set_reconnect("alice", "arena", 100, 200).await.unwrap();
+    accounts.set_reconnect("alice", "lobby", 100, 300).await.unwrap();
+    accounts.close().await;
+    let accounts = Accounts::open(&url(&dir)).await.unwrap();
+    assert_eq!(accounts.reconnect("alice", 299).await.unwrap().as_deref(), Some("lobby"));
+    assert_eq!(accounts.reconnect("alice", 300).await.unwrap(), None);
+    assert_eq!(accounts.reconnect("Alice", 100).await.unwrap(), None);
+    accounts.clear_reconnect("alice").await.unwrap();
+    assert_eq!(accounts.reconnect("alice", 100).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn targets_that_have_expired_do_not_pile_up() {
+    let (_dir, accounts) = fresh().await;
+    for index in 0..10 {
+        let now = index * 10;
+        accounts.set_reconnect(&index.to_string(), "arena", now, now + 10).await.unwrap();
+    }
+    let count = "SELECT count(*) FROM mesegate_reconnect";
+    let count: i64 = sqlx::query_scalar(count).fetch_one(pool(&accounts)).await.unwrap();
+    assert_eq!(count, 1);
+}
+
+#[tokio::test]
+async fn tables_of_a_later_release_are_left_alone() {
+    let (dir, accounts) = fresh().await;
+    accounts.close().await;
+    let mut connection = raw(&dir).await;
+    sqlx::raw_sql("UPDATE mesegate_schema SET version = 99")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let newer = Accounts::open(&url(&dir)).await.unwrap_err();
+    assert!(matches!(newer, AccountError::Newer { found: 99, .. }), "{newer}");
+}
+
+#[tokio::test]
+async fn what_is_noted_is_written_once_the_store_answers_again() {
+    let (dir, accounts) = fresh().await;
+    accounts.create("alice", &legacy(""), &["fly"]).await.unwrap();
+    let mut engine = raw(&dir).await;
+    sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut engine).await.unwrap();
+    for second in 1..=100 {
+        accounts.note_login("alice", second);
+        accounts.note_server("alice", "lobby");
+    }
+    // Not written yet, but known.
+    assert_eq!(accounts.last_server("alice").await.unwrap().as_deref(), Some("lobby"));
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    sqlx::raw_sql("COMMIT").execute(&mut engine).await.unwrap();
+    let since = std::time::Instant::now();
+    while accounts.get("alice").await.unwrap().unwrap().last_login != 100 {
+        assert!(since.elapsed() < Duration::from_secs(15), "not written");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    accounts.close().await;
+    let accounts = Accounts::open(&url(&dir)).await.unwrap();
+    assert_eq!(accounts.last_server("alice").await.unwrap().as_deref(), Some("lobby"));
 }

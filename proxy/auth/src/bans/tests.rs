@@ -1,8 +1,13 @@
 use super::*;
+use crate::Accounts;
+
+async fn accounts(folder: &tempfile::TempDir) -> Accounts {
+    let url = format!("sqlite:{}/auth.sqlite?mode=rwc", folder.path().display());
+    Accounts::open(&url.parse().unwrap()).await.unwrap()
+}
 
 async fn open(folder: &tempfile::TempDir) -> Bans {
-    let path = folder.path().join("auth.sqlite");
-    SqliteAccounts::open_path(&path, true).await.unwrap().bans().await.unwrap()
+    accounts(folder).await.bans()
 }
 
 fn name(name: &str) -> BanSubject {
@@ -104,9 +109,8 @@ async fn a_subject_is_banned_once_and_a_lifted_ban_is_gone_at_once() {
 #[tokio::test]
 async fn accounts_are_not_concerned() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("auth.sqlite");
-    let accounts = SqliteAccounts::open_path(&path, true).await.unwrap();
-    let bans = accounts.bans().await.unwrap();
+    let accounts = accounts(&folder).await;
+    let bans = accounts.bans();
     bans.create(terms(name("alice"))).await.unwrap();
     assert_eq!(accounts.get("alice").await.unwrap(), None);
 }

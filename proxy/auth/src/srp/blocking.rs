@@ -1,20 +1,32 @@
 //! The same operations for async callers.
 //!
-//! Each runs on the runtime's blocking threads, and no more of them at once than there are
-//! processors: a crowd of logins (or a flood of made-up ones) then queues here instead of starting
-//! hundreds of threads that starve everything else.
+//! Each runs on the runtime's blocking threads, and no more of them at once than three quarters of
+//! the processors: a crowd of logins (or a flood of made-up ones) then queues here instead of
+//! starting hundreds of threads that starve everything else.
 
 use std::sync::OnceLock;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{ClientHandshake, PROOF_LEN, ServerHandshake, SrpError, Verifier};
 
 fn turns() -> &'static Semaphore {
     static TURNS: OnceLock<Semaphore> = OnceLock::new();
     TURNS.get_or_init(|| {
-        Semaphore::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Semaphore::new((processors * 3 / 4).max(1))
     })
+}
+
+/// Waits until no other suspect's arithmetic is due. Whoever has sent wrong passwords holds this
+/// while they have something computed: all of them together then have one place in the queue, and
+/// others need not wait behind them.
+///
+/// # Errors
+/// [`SrpError::Interrupted`] at the end of the process.
+pub async fn suspect_turn() -> Result<SemaphorePermit<'static>, SrpError> {
+    static SUSPECTS: Semaphore = Semaphore::const_new(1);
+    SUSPECTS.acquire().await.map_err(|_| SrpError::Interrupted)
 }
 
 async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, SrpError> {

@@ -86,6 +86,41 @@ fn vector_with_keys_of_255_bytes() {
     assert_eq!(hex(&m), M2);
 }
 
+/// Computed by `tests/srp/vectors.py`, which shares no code with this crate.
+#[test]
+fn vectors_of_an_independent_program_agree() {
+    let text = include_str!("../../tests/srp/vectors.txt");
+    let mut short = [0; 3];
+    for line in text.lines() {
+        let mut fields = line.split(' ');
+        let name = fields.next().unwrap();
+        let fields: Vec<Vec<u8>> = fields.map(unhex).collect();
+        let [password, salt, a_secret, b_secret, v, a, b, m] = fields.try_into().unwrap();
+        let secret = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).unwrap();
+        let stored = Verifier::with_salt(name, &password, salt);
+        assert_eq!(stored.verifier, v, "{line}");
+        let (client, own_a) = ClientHandshake::with_secret(name, &password, &secret(&a_secret));
+        assert_eq!(own_a, a, "{line}");
+        let server = ServerHandshake::with_secret(name, &stored, &a, &secret(&b_secret));
+        let (server, own_b) = server.unwrap();
+        assert_eq!(own_b, b, "{line}");
+        assert_eq!(client.respond(&stored.salt, &b).unwrap()[..], m, "{line}");
+        assert!(server.verify(&m), "{line}");
+        for (count, number) in short.iter_mut().zip([&v, &a, &b]) {
+            *count += usize::from(number.len() < 256);
+        }
+    }
+    assert!(text.lines().count() > 40 && short.iter().all(|it| *it >= 2), "{short:?}");
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits = if text == "-" { "" } else { text };
+    (0..digits.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&digits[i..i + 2], 16).unwrap())
+        .collect()
+}
+
 #[test]
 fn a_key_sent_with_leading_zeros_counts_as_its_number() {
     let stored = alice();

@@ -1,0 +1,188 @@
+//! A PostgreSQL server of its own for tests, thrown away afterwards.
+//!
+//! The programs are those of the machine (`/usr/lib/postgresql`), or Debian's packages, unpacked
+//! into the lab's tools without being installed.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::{Error, Result, kube, ports, wait};
+
+/// How long it may take to start or to stop.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Its only user, and that user's password.
+const USER: &str = "mesegate";
+const PASSWORD: &str = "lab-only";
+
+/// Who runs it when we are root, whom it refuses: Debian's `nobody` and `nogroup`.
+const NOBODY: u32 = 65_534;
+
+/// A cluster. Dropping it ends its server and removes it.
+#[derive(Debug)]
+pub struct Postgres {
+    programs: PathBuf,
+    libraries: Option<PathBuf>,
+    folder: PathBuf,
+    port: u16,
+    server: Option<Child>,
+}
+
+impl Postgres {
+    /// Makes a cluster and starts it.
+    ///
+    /// # Errors
+    /// When there are no programs and none can be fetched, or they fail.
+    pub fn start() -> Result<Self> {
+        let (programs, libraries) = programs()?;
+        // Not below the workspace, which another user may not be able to enter.
+        let name = format!("mesegate-postgres-{}-{}", std::process::id(), ports::free()?);
+        let folder = std::env::temp_dir().join(name);
+        let io = |what: &str| Error::io(format!("{what} {}", folder.display()));
+        fs::create_dir_all(&folder).map_err(io("making"))?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).map_err(io("closing"))?;
+        let secret = folder.join("password");
+        fs::write(&secret, PASSWORD).map_err(io("writing to"))?;
+        if is_root() {
+            for path in [&folder, &secret] {
+                chown(path, Some(NOBODY), Some(NOBODY)).map_err(io("giving away"))?;
+            }
+        }
+        let mut postgres = Self { programs, libraries, folder, port: ports::free()?, server: None };
+        let mut make = postgres.command("initdb");
+        make.arg("--pgdata").arg(postgres.data()).arg("--pwfile").arg(&secret);
+        make.args(["--username", USER, "--auth=scram-sha-256", "--no-sync"]);
+        make.args(["--locale=C", "--encoding=UTF8"]);
+        let output = make.output().map_err(Error::io("starting initdb"))?;
+        if !output.status.success() {
+            return Err(Error::Failed {
+                what: "initdb".into(),
+                status: output.status.to_string(),
+                output: wait::tail(&String::from_utf8_lossy(&output.stderr), 20),
+            });
+        }
+        postgres.resume()?;
+        Ok(postgres)
+    }
+
+    /// Starts it again after [`stop`](Self::stop), with the same data at the same address.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn resume(&mut self) -> Result<()> {
+        let log = self.folder.join("postgres.log");
+        let file = File::create(&log).map_err(Error::io(format!("making {}", log.display())))?;
+        let errors = file.try_clone().map_err(Error::io("a second handle"))?;
+        let mut command = self.command("postgres");
+        command.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
+        command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+        // Nothing of value is in it.
+        command.args(["-c", "fsync=off", "-c", "max_connections=60"]);
+        let server = command.stdout(file).stderr(errors).spawn();
+        self.server = Some(server.map_err(Error::io("starting postgres"))?);
+        let ready = wait::until(PATIENCE, || {
+            let says_so = wait::read(&log).contains("ready to accept connections");
+            (says_so && TcpStream::connect(self.address()).is_ok()).then_some(())
+        });
+        ready.ok_or_else(|| self.late("the start of PostgreSQL"))
+    }
+
+    /// Stops it, as its operators do: connections are cut, nothing is lost.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn stop(&mut self) -> Result<()> {
+        let Some(mut server) = self.server.take() else { return Ok(()) };
+        // Its "fast" shutdown.
+        let mut kill = Command::new("kill");
+        kill.args(["-INT", &server.id().to_string()]).status().map_err(Error::io("kill"))?;
+        let ended = wait::until(PATIENCE, || server.try_wait().ok().flatten());
+        if ended.is_none() {
+            let _ = server.kill();
+            let _ = server.wait();
+            return Err(self.late("the end of PostgreSQL"));
+        }
+        Ok(())
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// The URL of one of its databases, with the password. `postgres` is there from the start.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://{USER}:{PASSWORD}@{}/{database}", self.address())
+    }
+
+    /// The same as engines want it (`pgsql_auth_connection`).
+    pub fn engine_connection(&self, database: &str) -> String {
+        format!(
+            "host=127.0.0.1 port={} user={USER} password={PASSWORD} dbname={database}",
+            self.port
+        )
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// One of the programs, as a user that it accepts, ending when this process does.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]);
+        if is_root() {
+            let (user, group) = (format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"));
+            command.args([user.as_str(), group.as_str(), "--clear-groups"]);
+        }
+        command.arg("--").arg(self.programs.join(program));
+        if let Some(libraries) = &self.libraries {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        command.current_dir(&self.folder).stdin(Stdio::null());
+        command
+    }
+
+    fn late(&self, what: &str) -> Error {
+        let log = self.folder.join("postgres.log");
+        let tail = wait::tail(&wait::read(&log), 20);
+        Error::Timeout { what: what.into(), seconds: PATIENCE.as_secs(), log, tail }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let _ = self.stop();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The folder with `initdb` and `postgres`, and one with libraries that they need if they are not
+/// installed.
+fn programs() -> Result<(PathBuf, Option<PathBuf>)> {
+    if let Some(found) = newest(Path::new("/usr/lib/postgresql")) {
+        return Ok((found, None));
+    }
+    let root = kube::Programs::packages("postgres", "postgresql")?;
+    let found = newest(&root.join("usr/lib/postgresql")).ok_or_else(|| {
+        Error::Unsupported(format!("no PostgreSQL in {}; remove that folder", root.display()))
+    })?;
+    let libraries = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    Ok((found, Some(root.join(libraries))))
+}
+
+fn newest(folder: &Path) -> Option<PathBuf> {
+    let versions = fs::read_dir(folder).ok()?.flatten();
+    let number = |name: &OsString| name.to_str()?.parse::<u32>().ok();
+    let newest = versions.filter_map(|it| Some((number(&it.file_name())?, it.path()))).max()?;
+    Some(newest.1.join("bin")).filter(|bin| bin.join("initdb").exists())
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|it| std::os::unix::fs::MetadataExt::uid(&it) == 0)
+}

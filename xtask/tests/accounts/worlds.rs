@@ -1,0 +1,160 @@
+//! Worlds of three generations of the engine, with their accounts in SQLite and in PostgreSQL, and
+//! a proxy that takes those over while the engine goes on using them.
+
+use std::time::Duration;
+
+use mesegate_auth::{Password, legacy_hash, srp::Verifier};
+use mesegate_testkit::JoinError;
+use xtask::client::{Client, ClientSpec};
+use xtask::engine::{Server, ServerSpec};
+use xtask::lab::{Generation, Lab};
+use xtask::postgres::Postgres;
+
+use crate::lab::{PATIENCE, Tables, connect, join, lobby, proxy, runtime, try_join};
+
+/// Players, their passwords, and what the admin does about each.
+const PLAYERS: [(&str, &str, &[&str]); 4] = [
+    ("Alice", "first secret", &["/grant Alice fly,fast"]),
+    ("bob", "other secret", &["/setpassword bob given by staff"]),
+    ("carol", "", &[]),
+    ("dave", "forgotten", &["/clearpassword dave", "/revoke dave shout"]),
+];
+
+fn password(name: &str) -> &'static str {
+    match name {
+        "bob" => "given by staff",
+        "dave" => "",
+        _ => PLAYERS.iter().find(|it| it.0 == name).unwrap().1,
+    }
+}
+
+/// A server with accounts that players made and that staff changed, by logging in and in chat.
+async fn populated(server: &Server) {
+    let admin = join(server.address(), "boss", "boss secret").await;
+    for (name, password, orders) in PLAYERS {
+        let player = join(server.address(), name, password).await;
+        for order in orders {
+            admin.say(order).await;
+            // The engine answers each; what it says differs from release to release.
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+        player.leave().await;
+    }
+    admin.leave().await;
+}
+
+async fn take_over(lab: &Lab, lobby: &Server, server: &Server, url: &str, with_client: bool) {
+    let folder = tempfile::tempdir().unwrap();
+    populated(server).await;
+    let before = Tables::read(url).await;
+    assert_eq!(before.auth.len(), PLAYERS.len() + 1, "{:?}", before.ids());
+    assert_eq!(before.password("bob"), legacy_hash("bob", "given by staff"), "a legacy hash");
+    assert_eq!(before.password("dave"), "");
+    assert!(!before.password("Alice").contains('='), "unpadded");
+
+    let proxy = proxy(lobby, url, folder.path(), "");
+    for (name, _, _) in PLAYERS {
+        let wrong = try_join(proxy.address(), name, "wrong").await.map(drop);
+        assert!(
+            matches!(&wrong, Err(JoinError::Denied { text, .. }) if text.contains("Wrong password")),
+            "{name}: {wrong:?}"
+        );
+        let bot = join(proxy.address(), name, password(name)).await;
+        assert!(!bot.registered(), "{name} was registered anew");
+        bot.leave().await;
+    }
+    if with_client {
+        let spec = ClientSpec::new(Generation::V5_15, "Alice", proxy.address());
+        let mut client = Client::start(lab, spec.password(password("Alice"))).unwrap();
+        client.wait_joined(Duration::from_mins(1)).unwrap();
+    }
+    // The same name in other letters is not let in, as on the engine.
+    let twin = try_join(proxy.address(), "ALICE", "x").await.map(drop);
+    assert!(matches!(twin, Err(JoinError::Denied { .. })), "{twin:?}");
+
+    // Changed through the proxy, used at the engine.
+    let alice = loop {
+        match try_join(proxy.address(), "Alice", password("Alice")).await {
+            Ok(bot) => break bot,
+            // Whoever was there is not gone yet.
+            Err(JoinError::Denied { .. }) if with_client => {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert!(alice.change_password(password("Alice"), "third secret", PATIENCE).await.unwrap());
+    alice.expect_chat("Password change successful", PATIENCE).await.unwrap();
+    alice.leave().await;
+    let old = try_join(server.address(), "Alice", password("Alice")).await.map(drop);
+    assert!(matches!(old, Err(JoinError::Denied { .. })), "the old one: {old:?}");
+    join(server.address(), "Alice", "third secret").await.leave().await;
+
+    // Made through the proxy, used at the engine.
+    join(proxy.address(), "erin", "new here").await.leave().await;
+    join(server.address(), "erin", "new here").await.leave().await;
+
+    let after = Tables::read(url).await;
+    assert_eq!(after.ids()[..before.auth.len()], before.ids()[..], "ids changed");
+    let old_rows = after.privileges.iter().filter(|it| before.auth.iter().any(|a| a.0 == it.0));
+    assert!(old_rows.eq(before.privileges.iter()), "privileges changed: {after:?}");
+    for (name, _, _) in PLAYERS.iter().skip(1) {
+        assert_eq!(after.password(name), before.password(name), "{name}");
+    }
+    let Ok(Password::Srp(verifier)) = Password::parse(after.password("Alice")) else {
+        panic!("not what the engine writes");
+    };
+    assert!(verifier.matches_password("Alice", b"third secret"));
+    assert_ne!(verifier, Verifier::from_password("Alice", b"third secret"), "no salt");
+    let erin = after.auth.iter().find(|row| row.1 == "erin").unwrap();
+    let granted: Vec<&str> =
+        after.privileges.iter().filter(|it| it.0 == erin.0).map(|it| it.1.as_str()).collect();
+    assert_eq!(granted, ["interact", "shout"]);
+}
+
+fn spec(name: &str, generation: Generation) -> ServerSpec {
+    ServerSpec::new(name, generation).setting("name", "boss")
+}
+
+#[test]
+#[ignore = "needs the lab: real servers and clients"]
+fn accounts_of_worlds_in_sqlite_are_taken_over_and_stay_the_engines() {
+    let lab = Lab::ensure(&Generation::ALL).unwrap();
+    let lobby = lobby(&lab);
+    for generation in Generation::ALL {
+        let began = std::time::Instant::now();
+        let server = Server::start(&lab, spec("sqlite", generation)).unwrap();
+        let url = format!("sqlite:{}", server.world_dir().join("auth.sqlite").display());
+        runtime().block_on(take_over(&lab, &lobby, &server, &url, false));
+        println!("{generation}, SQLite: {:.1} s", began.elapsed().as_secs_f64());
+    }
+}
+
+#[test]
+#[ignore = "needs the lab: real servers and clients"]
+fn accounts_of_worlds_in_postgres_are_taken_over_and_stay_the_engines() {
+    let lab = Lab::ensure(&Generation::ALL).unwrap();
+    let lobby = lobby(&lab);
+    let postgres = Postgres::start().unwrap();
+    for generation in Generation::ALL {
+        let began = std::time::Instant::now();
+        let database = format!("world_{}", generation.suite());
+        runtime().block_on(async {
+            let mut db = connect(&postgres.url("postgres")).await;
+            let make = format!("CREATE DATABASE {database}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(make)).execute(&mut db).await.unwrap();
+        });
+        let server = spec("postgres", generation)
+            .world_setting("gameid", "minetest_game")
+            .world_setting("backend", "sqlite3")
+            .world_setting("player_backend", "sqlite3")
+            .world_setting("auth_backend", "postgresql")
+            .world_setting("mod_storage_backend", "sqlite3")
+            .world_setting("pgsql_auth_connection", &postgres.engine_connection(&database));
+        let server = Server::start(&lab, server).unwrap();
+        let with_client = generation == Generation::V5_15;
+        let url = postgres.url(&database);
+        runtime().block_on(take_over(&lab, &lobby, &server, &url, with_client));
+        println!("{generation}, PostgreSQL: {:.1} s", began.elapsed().as_secs_f64());
+    }
+}
