@@ -2,7 +2,9 @@
 
 pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod e2e;
 pub(crate) mod generate;
+pub(crate) mod image;
 pub(crate) mod test;
 
 use xtask::lab::Generation;

@@ -7,11 +7,13 @@ mod programs;
 
 use std::fs::File;
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-pub use programs::Programs;
+pub(crate) use programs::unpack;
+pub use programs::{NodePrograms, Programs};
 
 use crate::run::RunFolder;
 use crate::{Error, Result, ports, wait};
@@ -49,6 +51,8 @@ struct Own {
     /// Where it is reached.
     etcd_port: u16,
     api_server: Child,
+    /// Of the API server.
+    address: Ipv4Addr,
     port: u16,
     // Last, so that nothing writes there any more when it is removed.
     run: RunFolder,
@@ -61,20 +65,38 @@ impl Cluster {
     /// When the programs cannot be had or do not start, with the end of the log.
     pub fn start() -> Result<Self> {
         if let Some(kubeconfig) = std::env::var_os("MESEGATE_TEST_KUBECONFIG") {
-            let kubectl = Programs::kubectl()?;
-            return Ok(Self { kubectl, kubeconfig: kubeconfig.into(), own: None });
+            return Self::of(Path::new(&kubeconfig));
         }
+        Self::start_on(Ipv4Addr::LOCALHOST)
+    }
+
+    /// Somebody's, that a kubeconfig leads to.
+    ///
+    /// # Errors
+    /// When there is no kubectl.
+    pub fn of(kubeconfig: &Path) -> Result<Self> {
+        let kubectl = Programs::kubectl()?;
+        Ok(Self { kubectl, kubeconfig: kubeconfig.into(), own: None })
+    }
+
+    /// Starts one whose API server is reached at this address of the machine, by nodes if it is not
+    /// the loopback address.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_on(address: Ipv4Addr) -> Result<Self> {
         let programs = Programs::ensure()?;
         let run = RunFolder::temporary("kube")?;
         let folder = run.path();
         let (etcd_port, peer, port) = (ports::free()?, ports::free()?, ports::free()?);
         let etcd = start_etcd(&programs.etcd, folder, etcd_port, peer)?;
         make_credentials(folder)?;
-        let api_server = start_api_server(&programs.api_server, folder, port, etcd_port)?;
+        let api_server =
+            start_api_server(&programs.api_server, folder, (address, port), etcd_port)?;
         let path = folder.join("kubeconfig");
-        write(&path, &kubeconfig(folder, port, TOKEN))?;
+        write(&path, &kubeconfig(folder, (address, port), TOKEN))?;
         let kubectl = programs.kubectl.clone();
-        let own = Own { programs, etcd, etcd_port, api_server, port, run };
+        let own = Own { programs, etcd, etcd_port, api_server, address, port, run };
         let mut cluster = Self { kubectl, kubeconfig: path, own: Some(own) };
         cluster.wait_ready()?;
         Ok(cluster)
@@ -102,8 +124,8 @@ impl Cluster {
     pub fn restart_api_server(&mut self) -> Result<()> {
         self.stop_api_server()?;
         let own = self.own.as_mut().ok_or_else(foreign)?;
-        let program = &own.programs.api_server;
-        own.api_server = start_api_server(program, own.run.path(), own.port, own.etcd_port)?;
+        let (program, place) = (&own.programs.api_server, (own.address, own.port));
+        own.api_server = start_api_server(program, own.run.path(), place, own.etcd_port)?;
         self.wait_ready()
     }
 
@@ -114,7 +136,7 @@ impl Cluster {
     pub fn kubeconfig_of(&self, name: &str, token: &str) -> Result<PathBuf> {
         let own = self.own.as_ref().ok_or_else(foreign)?;
         let path = own.run.path().join(format!("kubeconfig-{name}"));
-        write(&path, &kubeconfig(own.run.path(), own.port, token))?;
+        write(&path, &kubeconfig(own.run.path(), (own.address, own.port), token))?;
         Ok(path)
     }
 
@@ -125,6 +147,14 @@ impl Cluster {
     pub fn service_account_key(&self) -> Result<PathBuf> {
         let own = self.own.as_ref().ok_or_else(foreign)?;
         Ok(service_account_key(own.run.path()))
+    }
+
+    /// The certificate that vouches for the API server.
+    ///
+    /// # Errors
+    /// When the cluster is somebody else's.
+    pub fn certificate(&self) -> Result<PathBuf> {
+        self.own.as_ref().map(|own| certificate(own.run.path())).ok_or_else(foreign)
     }
 
     fn wait_ready(&mut self) -> Result<()> {
@@ -250,11 +280,17 @@ fn make_credentials(folder: &Path) -> Result<()> {
     write(&tokens(folder), &format!("{TOKEN},admin,admin,\"system:masters\"\n"))
 }
 
-fn start_api_server(program: &Path, folder: &Path, port: u16, etcd: u16) -> Result<Child> {
+fn start_api_server(
+    program: &Path,
+    folder: &Path,
+    (address, port): (Ipv4Addr, u16),
+    etcd: u16,
+) -> Result<Child> {
     let key = service_account_key(folder);
     let mut api_server = owned(program);
     api_server.arg(format!("--etcd-servers=http://127.0.0.1:{etcd}"));
-    api_server.args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1"]);
+    api_server.arg(format!("--bind-address={address}"));
+    api_server.arg(format!("--advertise-address={address}"));
     api_server.arg(format!("--secure-port={port}"));
     for (flag, path) in [
         ("--cert-dir", &folder.join("certificates")),
@@ -268,19 +304,24 @@ fn start_api_server(program: &Path, folder: &Path, port: u16, etcd: u16) -> Resu
         "--service-account-issuer=https://kubernetes.default.svc",
         "--authorization-mode=RBAC",
         "--service-cluster-ip-range=10.0.0.0/24",
-        "--endpoint-reconciler-type=none",
     ]);
+    if address.is_loopback() {
+        // It is not an address that the Service `kubernetes` may have.
+        api_server.arg("--endpoint-reconciler-type=none");
+    } else {
+        api_server.arg("--kubelet-preferred-address-types=InternalIP");
+    }
     logged(&mut api_server, &folder.join("kube-apiserver.log"))
 }
 
 /// A program that ends with the thread that starts it, however that ends.
-fn owned(program: &Path) -> Command {
+pub(crate) fn owned(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program).stdin(Stdio::null());
     command
 }
 
-fn logged(command: &mut Command, log: &Path) -> Result<Child> {
+pub(crate) fn logged(command: &mut Command, log: &Path) -> Result<Child> {
     let file = File::options()
         .create(true)
         .append(true)
@@ -296,11 +337,15 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// The certificate that the API server makes for itself is its own authority.
-fn kubeconfig(folder: &Path, port: u16, token: &str) -> String {
-    let certificate = folder.join("certificates/apiserver.crt");
+fn certificate(folder: &Path) -> PathBuf {
+    folder.join("certificates/apiserver.crt")
+}
+
+fn kubeconfig(folder: &Path, (address, port): (Ipv4Addr, u16), token: &str) -> String {
+    let certificate = certificate(folder);
     format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: lab\nclusters:\n- name: lab\n  cluster:\n    \
-         server: https://127.0.0.1:{port}\n    certificate-authority: {}\nusers:\n- name: admin\n  \
+         server: https://{address}:{port}\n    certificate-authority: {}\nusers:\n- name: admin\n  \
          user:\n    token: {token}\ncontexts:\n- name: lab\n  context:\n    cluster: lab\n    \
          user: admin\n",
         certificate.display()

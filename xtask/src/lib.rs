@@ -18,13 +18,17 @@
 #![forbid(unsafe_code)]
 
 pub mod capsule;
+pub mod chart;
 pub mod client;
 pub mod controller;
 pub mod engine;
 mod error;
 pub mod image;
+pub mod images;
 pub mod kube;
 pub mod lab;
+pub mod node;
+pub mod oci;
 pub mod paths;
 pub mod ports;
 pub mod postgres;

@@ -22,7 +22,15 @@ cargo xtask COMMAND
     --only STAGE          only this stage; may be given several times
     --list                what the stages are
   bench [ARGUMENTS]     the load generator; `cargo xtask bench --help` tells more
-  generate              write deploy/crds from the types of proto/resource
+  e2e [OPTIONS]         images, chart and mesegatectl on a real node made for it (as root), with a
+                        real player; everything is removed again
+    --dev                 of the programs that tests use, which are built faster
+    --kubeconfig FILE     on that cluster, which has the images, in a new namespace `games`
+    --address ADDR:PORT   with it: where players reach the proxies
+  image [OPTIONS]       container images of the programs, as files
+    --arch A              amd64 or arm64; may be given twice (default: this machine's)
+    --dev                 of the programs that tests use, which are built faster
+  generate              write deploy/ from the types of proto/resource and from the chart
   lab [GENERATION…]     only install the engines that demo and test use
 
 The engines are kept in $MESEGATE_LAB, by default ~/.cache/mesegate/lab.
@@ -38,6 +46,8 @@ fn main() -> ExitCode {
         "demo" => commands::demo::run(rest),
         "test" => commands::test::run(rest),
         "bench" => commands::bench::run(rest),
+        "e2e" => commands::e2e::run(rest),
+        "image" => commands::image::run(rest),
         "generate" => commands::generate::run(rest),
         "lab" => install(rest),
         "help" | "--help" | "-h" => {

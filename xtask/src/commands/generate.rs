@@ -1,13 +1,15 @@
 //! `cargo xtask generate`: files of the project that are made from its sources.
 
+use std::path::Path;
 use std::process::Command;
 
-use xtask::{Error, Result, paths, tools};
+use xtask::{Error, Result, chart, paths, tools};
 
 use super::usage;
 
-/// Writes the custom resource definitions. A program of the crate does it, so that this one need
-/// not be built with everything that Kubernetes' types bring along.
+/// Writes the custom resource definitions, their copies in the chart, and the plain manifests. A
+/// program of the crate makes the definitions, so that this one need not be built with everything
+/// that Kubernetes' types bring along.
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     if let Some(other) = arguments.first() {
         return Err(usage(format!("generate has no option `{other}`")));
@@ -17,5 +19,26 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     command.args(["run", "--quiet", "--locked", "--package", "mesegate-resource"]);
     command.args(["--features", "crd", "--example", "definitions", "--", "deploy/crds"]);
     let status = command.status().map_err(Error::io("starting cargo"))?;
-    Ok(status.success())
+    if !status.success() {
+        return Ok(false);
+    }
+    copy(&paths::workspace().join("deploy/crds"), &chart::folder().join("files/crds"))?;
+    let file = chart::manifests_file();
+    let manifests = chart::manifests()?;
+    std::fs::write(&file, manifests).map_err(Error::io(format!("writing {}", file.display())))?;
+    Ok(true)
+}
+
+/// Makes `to` a copy of the files in `from`.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let what = || Error::io(format!("copying {} to {}", from.display(), to.display()));
+    if to.exists() {
+        std::fs::remove_dir_all(to).map_err(what())?;
+    }
+    std::fs::create_dir_all(to).map_err(what())?;
+    for entry in std::fs::read_dir(from).map_err(what())? {
+        let entry = entry.map_err(what())?;
+        std::fs::copy(entry.path(), to.join(entry.file_name())).map_err(what())?;
+    }
+    Ok(())
 }

@@ -30,6 +30,7 @@ const STAGES: [Stage; 9] = [
     Stage { name: "deny", what: "licences, sources and duplicates of dependencies", run: deny },
     Stage { name: "unit", what: "tests that need nothing but this machine", run: unit },
     Stage { name: "load", what: "a small run of the load generator", run: load },
+    Stage { name: "chart", what: "the Helm chart, also with a real API server", run: chart },
     Stage { name: "kube", what: "tests with a real Kubernetes API server", run: kube },
     Stage { name: "engines", what: "tests with real Luanti servers and clients", run: engines },
     Stage { name: "accounts", what: "accounts in databases of real servers", run: accounts },
@@ -130,6 +131,16 @@ fn load(count: &mut Count) -> Result<()> {
     let mut command = Command::new(folder.join("mesegate-bench"));
     command.arg("--proxy").arg(folder.join("mesegate-proxy")).arg("--quick");
     Step::new("load", command).check(count)
+}
+
+fn chart(count: &mut Count) -> Result<()> {
+    Programs::ensure()?;
+    Programs::helm()?;
+    bins(count)?;
+    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    command.args(["--test", "chart", "--", "--ignored", "--test-threads=2", "--nocapture"]);
+    with_programs(&mut command);
+    Step::new("chart", command).tests(count)
 }
 
 fn kube(count: &mut Count) -> Result<()> {

@@ -1,6 +1,7 @@
-//! etcd, kube-apiserver, kubectl, helm and grpcurl, kept in the lab's folder.
+//! etcd, kube-apiserver, kubectl, helm and grpcurl, and what a node needs, kept in the lab's folder.
 //!
-//! etcd is Debian's package, unpacked without being installed. The others are built from the Go
+//! etcd and what runs containers are Debian's packages, unpacked without being installed. The others
+//! are built from the Go
 //! module proxy at the versions of `xtask/kube/tools/go.mod`, whose checksums are in `go.sum`
 //! beside it; that takes about ten minutes on two cores, once. `KUBEBUILDER_ASSETS` names a folder
 //! with etcd, kube-apiserver and kubectl that are used instead.
@@ -19,6 +20,34 @@ const HELM: &str = "v3.22.0";
 
 /// The release of grpcurl.
 const GRPCURL: &str = "v1.9.3";
+
+/// The release of CoreDNS.
+const COREDNS: &str = "v1.15.0";
+
+/// What runs containers and connects them, of Debian, with the libraries of its own.
+const NODE_PACKAGES: [&str; 10] = [
+    "containerd",
+    "runc",
+    "containernetworking-plugins",
+    "iptables",
+    "libip4tc2",
+    "libip6tc2",
+    "libxtables12",
+    "libnftnl11",
+    "libmnl0",
+    "libseccomp2",
+];
+
+/// What a node needs besides the API server.
+#[derive(Debug, Clone)]
+pub struct NodePrograms {
+    /// Folder with kubelet, kube-proxy, kube-controller-manager and kube-scheduler.
+    pub kubernetes: PathBuf,
+    /// The root folder of [`NODE_PACKAGES`].
+    pub packages: PathBuf,
+    /// The name server of the cluster.
+    pub coredns: PathBuf,
+}
 
 /// Where the programs are.
 #[derive(Debug, Clone)]
@@ -50,8 +79,7 @@ impl Programs {
             kubectl: kube.join("kubectl"),
         };
         if !programs.etcd.exists() {
-            let _lock = lab::lock(&dir)?;
-            unpack(&dir, "etcd", "etcd-server").map_err(|error| {
+            unpack("etcd", &["etcd-server"]).map_err(|error| {
                 Error::Unsupported(format!(
                     "etcd is needed for the API server: {error}\nOr set KUBEBUILDER_ASSETS to a \
                      folder with etcd, kube-apiserver and kubectl"
@@ -60,7 +88,7 @@ impl Programs {
         }
         if !programs.api_server.exists() || !programs.kubectl.exists() {
             let _lock = lab::lock(&dir)?;
-            build_kubernetes(&dir, &kube)?;
+            build_kubernetes(&dir, &kube, &["kube-apiserver", "kubectl"])?;
         }
         Ok(programs)
     }
@@ -90,8 +118,7 @@ impl Programs {
         };
         let library = library(std::env::consts::ARCH);
         if !library.exists() {
-            let _lock = lab::lock(&dir)?;
-            unpack(&dir, "faketime", "libfaketime")?;
+            unpack("faketime", &["libfaketime"])?;
         }
         Ok(library)
     }
@@ -102,13 +129,24 @@ impl Programs {
     /// # Errors
     /// When they cannot be fetched.
     pub fn packages(folder: &str, package: &str) -> Result<PathBuf> {
+        fetch(folder, WITH_DEPENDENCIES, &[package])
+    }
+
+    /// What a node needs, built and fetched when it is missing.
+    ///
+    /// # Errors
+    /// As [`ensure`](Self::ensure).
+    pub fn node() -> Result<NodePrograms> {
         let dir = tools()?;
-        let root = dir.join(folder);
-        if !root.exists() {
+        let kubernetes = dir.join(format!("kube-{KUBERNETES}"));
+        let names = ["kubelet", "kube-proxy", "kube-controller-manager", "kube-scheduler"];
+        {
             let _lock = lab::lock(&dir)?;
-            fetch(&dir, folder, WITH_DEPENDENCIES, package)?;
+            build_kubernetes(&dir, &kubernetes, &names)?;
         }
-        Ok(root)
+        let packages = unpack("node", &NODE_PACKAGES)?;
+        let coredns = installed("coredns", "github.com/coredns/coredns", COREDNS)?;
+        Ok(NodePrograms { kubernetes, packages, coredns })
     }
 
     /// helm, built when it is missing.
@@ -149,42 +187,60 @@ fn tools() -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Fetches a package of Debian and unpacks it into `folder`; nothing is installed on the machine.
-fn unpack(dir: &Path, folder: &str, package: &str) -> Result<()> {
-    fetch(dir, folder, ALONE, package)
+/// Fetches packages of Debian and unpacks them into one `folder` of the lab's, which it gives;
+/// nothing is installed on the machine. The file `packages` there has their names and versions.
+///
+/// # Errors
+/// When they cannot be fetched.
+pub(crate) fn unpack(folder: &str, packages: &[&str]) -> Result<PathBuf> {
+    fetch(folder, ALONE, packages)
 }
 
-/// What a shell does in an empty folder to get a package, `$1`, into `root`.
-const ALONE: &str = "apt-get download \"$1\"; dpkg-deb -x \"$1\"_*.deb root";
+/// What a shell does in an empty folder to get packages into `root`.
+const ALONE: &str = "apt-get download \"$@\"
+    for package in *.deb; do
+        dpkg-deb -x \"$package\" root
+        dpkg-deb -W --showformat='${Package} ${Version}\\n' \"$package\" >> root/packages
+    done";
 const WITH_DEPENDENCIES: &str = "mkdir -p debs/partial; apt-get install --yes --download-only \
-     --no-install-recommends -o Debug::NoLocking=1 -o Dir::Cache::archives=\"$PWD/debs\" \"$1\"; \
+     --no-install-recommends -o Debug::NoLocking=1 -o Dir::Cache::archives=\"$PWD/debs\" \"$@\"; \
      for deb in debs/*.deb; do dpkg-deb -x \"$deb\" root; done";
 
-fn fetch(dir: &Path, folder: &str, script: &str, package: &str) -> Result<()> {
+fn fetch(folder: &str, script: &str, packages: &[&str]) -> Result<PathBuf> {
+    let dir = tools()?;
     let root = dir.join(folder);
     if root.exists() {
-        return Ok(());
+        return Ok(root);
     }
-    println!("tools: fetching Debian's {package} into {}", root.display());
+    let _lock = lab::lock(&dir)?;
+    // Another run may have fetched them while this one waited.
+    if root.exists() {
+        return Ok(root);
+    }
+    println!("tools: fetching Debian's {} into {}", packages.join(", "), root.display());
     let fetched = dir.join(format!("{folder}.part"));
     let _ = std::fs::remove_dir_all(&fetched);
     std::fs::create_dir_all(&fetched)
         .map_err(Error::io(format!("making {}", fetched.display())))?;
     let log = dir.join(format!("{folder}.log"));
     let mut shell = Command::new("sh");
-    shell.current_dir(&fetched).args(["-ec", script, "sh", package]);
+    shell.current_dir(&fetched).args(["-ec", script, "sh"]).args(packages);
     lab::watched(&mut shell, &log, &format!("tools: {folder}")).map_err(|error| {
-        Error::Unsupported(format!("{error}\n{package} is of Debian; `apt-get update` may help"))
+        let names = packages.join(", ");
+        Error::Unsupported(format!("{error}\n{names}: of Debian; `apt-get update` may help"))
     })?;
     let unpacked = fetched.join("root");
     std::fs::rename(&unpacked, &root)
         .map_err(Error::io(format!("moving {}", unpacked.display())))?;
     let _ = std::fs::remove_dir_all(&fetched);
-    Ok(())
+    Ok(root)
 }
 
-fn build_kubernetes(dir: &Path, folder: &Path) -> Result<()> {
-    if folder.join("kube-apiserver").exists() && folder.join("kubectl").exists() {
+/// Builds those of Kubernetes' programs that are not in `folder`.
+fn build_kubernetes(dir: &Path, folder: &Path, names: &[&str]) -> Result<()> {
+    let missing: Vec<&str> =
+        names.iter().copied().filter(|name| !folder.join(name).exists()).collect();
+    if missing.is_empty() {
         return Ok(());
     }
     let mut version = KUBERNETES.trim_start_matches('v').split('.');
@@ -198,8 +254,9 @@ fn build_kubernetes(dir: &Path, folder: &Path) -> Result<()> {
     );
     let mut go = go(folder)?;
     go.current_dir(paths::workspace().join("xtask/kube/tools"));
-    go.args(["install", "-mod=readonly", "-trimpath", "-ldflags", &flags, "tool"]);
-    let what = format!("kube-apiserver and kubectl {KUBERNETES}");
+    go.args(["install", "-mod=readonly", "-trimpath", "-ldflags", &flags]);
+    go.args(missing.iter().map(|name| format!("k8s.io/kubernetes/cmd/{name}")));
+    let what = format!("{} {KUBERNETES}", missing.join(", "));
     build(&mut go, &dir.join("kube.log"), &what)
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use xtask::kube::{Answer, Cluster};
-use xtask::{paths, wait};
+use xtask::{chart, paths, wait};
 
 /// Starts a cluster and applies `deploy/crds` twice: as new ones, and once more with server-side
 /// apply, without a single warning.
@@ -58,18 +58,18 @@ fn clean(cluster: &Cluster) {
     assert!(answer.unwrap().success);
 }
 
-/// A kubeconfig with the rights that the manual says a controller needs, and no others.
+/// A kubeconfig with the rights that the chart gives a controller, and no others.
 pub(crate) fn controller_rights(cluster: &Cluster) -> PathBuf {
-    let manual = std::fs::read_to_string(paths::workspace().join("doc/controller.md")).unwrap();
-    let mut parts = manual.split("```yaml\n").skip(1).filter_map(|it| it.split("```").next());
-    let role = parts.find(|it| it.contains("kind: Role\n")).unwrap();
-    applied(cluster, role);
-    let token = account(cluster, "controller", &["--role=mesegate-controller"], "");
-    let words = ["create", "clusterrolebinding", "mesegate-controller"];
-    let to = ["--clusterrole=system:auth-delegator", "--serviceaccount=default:controller"];
-    let answer = cluster.kubectl(&[&words[..], &to].concat()).unwrap();
+    let answer = chart::render("default", "{}").unwrap();
     assert!(answer.success, "{answer:?}");
-    cluster.kubeconfig_of("controller", &token).unwrap()
+    for part in answer.output.split("\n---\n") {
+        if part.contains("templates/controller/rbac.yaml") {
+            applied(cluster, part);
+        }
+    }
+    let token = cluster.kubectl(&["create", "token", "mesegate-controller"]).unwrap();
+    assert!(token.success, "{token:?}");
+    cluster.kubeconfig_of("controller", token.output.trim()).unwrap()
 }
 
 /// Makes a service account with roles; gives a token of it for an audience, or for the API server.
