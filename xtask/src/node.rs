@@ -260,20 +260,21 @@ fn start_managers(run: &Path, programs: &NodePrograms, cluster: &Cluster) -> Res
     Ok(managers)
 }
 
-/// The folders of all controllers of version 1; empty where there is version 2 alone.
+/// The roots of all trees of groups: one for each controller of version 1, and that of version 2,
+/// which may be beside them.
 fn hierarchies() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(CGROUPS).into_iter().flatten().flatten();
-    let folders = entries.map(|it| it.path()).filter(|it| it.join("tasks").exists());
-    folders.filter(|it| !it.is_symlink()).collect()
+    let root = PathBuf::from(CGROUPS);
+    let is_tree = |it: &PathBuf| it.join("cgroup.procs").exists() && !it.is_symlink();
+    if is_tree(&root) {
+        return vec![root];
+    }
+    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+    entries.map(|it| it.path()).filter(is_tree).collect()
 }
 
 /// Makes the groups that the kubelet looks for.
 fn make_cgroups(name: &str) -> Result<()> {
-    let mut folders = hierarchies();
-    if folders.is_empty() {
-        folders.push(CGROUPS.into());
-    }
-    for hierarchy in folders {
+    for hierarchy in hierarchies() {
         let group = hierarchy.join(name);
         std::fs::create_dir_all(&group)
             .map_err(Error::io(format!("making {}", group.display())))?;
@@ -289,10 +290,8 @@ fn make_cgroups(name: &str) -> Result<()> {
 
 /// Removes groups and all below them; whether none is left.
 fn remove_cgroups(name: &str) -> bool {
-    let roots = hierarchies().into_iter().chain([PathBuf::from(CGROUPS)]);
-    let groups: Vec<PathBuf> = roots.map(|it| it.join(name)).filter(|it| it.exists()).collect();
-    let left = groups.iter().filter(|it| !remove_group(it)).count();
-    left == 0
+    let groups = hierarchies().into_iter().map(|it| it.join(name)).filter(|it| it.exists());
+    groups.filter(|it| !remove_group(it)).count() == 0
 }
 
 fn remove_group(group: &Path) -> bool {

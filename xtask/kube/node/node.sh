@@ -70,10 +70,18 @@ until ctr version > /dev/null 2>&1; do sleep 0.1; done
 ctr --namespace k8s.io images import "$RUN/pause.tar" > "$RUN/log/pause.log" 2>&1
 
 cat > "$RUN/Corefile" <<END
-.:53 {
+cluster.local:53 {
     bind $ADDRESS
     errors
-    kubernetes cluster.local { kubeconfig $RUN/kubeconfig }
+    kubernetes cluster.local {
+        kubeconfig $RUN/kubeconfig
+    }
+}
+.:53 {
+    bind $ADDRESS
+    template ANY ANY {
+        rcode NXDOMAIN
+    }
 }
 END
 "$COREDNS" -conf "$RUN/Corefile" > "$RUN/log/coredns.log" 2>&1 &
