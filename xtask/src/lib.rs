@@ -23,6 +23,7 @@ pub mod client;
 pub mod controller;
 pub mod engine;
 mod error;
+pub mod http;
 pub mod image;
 pub mod images;
 pub mod kube;

@@ -119,6 +119,18 @@ impl Node {
         succeed(&mut import, &format!("loading {}", image.display())).map(drop)
     }
 
+    /// Starts a program on the node, which ends with it; what it prints goes to the file `log` of
+    /// the folder `log`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(&self, program: &Path, arguments: &[String], log: &str) -> Result<()> {
+        let mut command = self.inside(program);
+        command.args(arguments);
+        // Its end comes with that of all processes on the node, whoever waits for it.
+        logged(&mut command, &self.folder().join("log").join(log)).map(drop)
+    }
+
     /// A command on the node.
     pub fn inside(&self, program: &Path) -> Command {
         let mut command = Command::new("nsenter");

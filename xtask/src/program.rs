@@ -1,15 +1,14 @@
 //! A program of this workspace as a process of its own, as its users run it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::{Error, Result, paths, tools, wait};
+use crate::{Error, Result, http, paths, tools, wait};
 
 /// A running program with a log and with HTTP pages. Dropping it kills it.
 #[derive(Debug)]
@@ -124,7 +123,7 @@ impl Program {
     /// # Errors
     /// When there is no answer within five seconds, or none that is HTTP.
     pub(crate) fn get(&self, path: &str) -> Result<(u16, String)> {
-        http_get(self.http, path).map_err(Error::io(format!("http://{}{path}", self.http)))
+        http::get(self.http, path)
     }
 
     /// The sum of all series of a metric, by its whole name.
@@ -185,32 +184,4 @@ fn open_log(path: &Path) -> Result<File> {
         .truncate(true)
         .open(path)
         .map_err(Error::io(format!("opening {}", path.display())))
-}
-
-fn http_get(address: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
-    const LIMIT: Duration = Duration::from_secs(5);
-    let start = Instant::now();
-    let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
-    stream.set_read_timeout(Some(LIMIT))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = Vec::new();
-    let mut part = [0; 8192];
-    loop {
-        let length = stream.read(&mut part)?;
-        if length == 0 {
-            break;
-        }
-        answer.extend_from_slice(&part[..length]);
-        if start.elapsed() > LIMIT || answer.len() > 16 << 20 {
-            return Err(std::io::ErrorKind::TimedOut.into());
-        }
-    }
-    let text = String::from_utf8_lossy(&answer);
-    let (head, body) = text.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::InvalidData)?;
-    let status = head
-        .split(' ')
-        .nth(1)
-        .and_then(|code| code.parse().ok())
-        .ok_or(std::io::ErrorKind::InvalidData)?;
-    Ok((status, body.to_owned()))
 }

@@ -2,6 +2,7 @@
 
 mod play;
 mod servers;
+mod watch;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -100,7 +101,10 @@ fn on_node(steps: &Steps, profile: Profile) -> Result<()> {
     let result = install(steps, cluster).and_then(|()| {
         let port = get(cluster, &["service/mesegate-proxy", "-o", PORT])?;
         let port = port.parse().map_err(|_| unexpected("the Service has no port of the node"))?;
-        play::run(steps, cluster, (node.address(), port).into())
+        let watch = watch::Watch::start(&node)?;
+        play::run(steps, cluster, (node.address(), port).into())?;
+        watch.check(steps)?;
+        change(steps, cluster)
     });
     if result.is_err() {
         let logs = paths::artifacts().join("e2e");
@@ -128,25 +132,7 @@ const PORT: &str = "jsonpath={.spec.ports[0].nodePort}";
 fn install(steps: &Steps, cluster: &Cluster) -> Result<()> {
     apply(cluster, FIRST)?;
     let folder = chart::folder();
-    let kubeconfig = cluster.kubeconfig().to_string_lossy();
-    let installed = chart::helm(
-        &[
-            "install",
-            chart::RELEASE,
-            &folder.to_string_lossy(),
-            "--namespace",
-            NAMESPACE,
-            "--kubeconfig",
-            &kubeconfig,
-        ],
-        "",
-    )?;
-    if !installed.success {
-        return Err(unexpected(&installed.complaints));
-    }
-    if !installed.complaints.is_empty() {
-        return Err(unexpected(&format!("warnings: {}", installed.complaints)));
-    }
+    helm(cluster, &["install", chart::RELEASE, &folder.to_string_lossy()])?;
     steps.done("the chart is installed");
     for file in ["servers.yaml", "network.yaml"] {
         let path = paths::workspace().join("deploy/examples").join(file);
@@ -174,6 +160,50 @@ fn install(steps: &Steps, cluster: &Cluster) -> Result<()> {
     }
     print!("{}", get(cluster, &["mts,mtg,mtp", "-n", NAMESPACE])?);
     Ok(())
+}
+
+/// An upgrade with other values, back again, and what is left when the release is removed.
+fn change(steps: &Steps, cluster: &Cluster) -> Result<()> {
+    let certificate = ["secret/mesegate-controller-tls", "-o", "jsonpath={.data}"];
+    let before = get(cluster, &certificate)?;
+    let proxies = ["pods", "-l", "app.kubernetes.io/component=proxy", "-o", "name"];
+    let pods = get(cluster, &proxies)?;
+    let folder = chart::folder();
+    let folder = folder.to_string_lossy();
+    // The pods first and the definitions then, as the manual has it.
+    for values in ["controller.replicas=1,crds.enabled=false", "controller.replicas=1"] {
+        helm(cluster, &["upgrade", chart::RELEASE, &folder, "--set", values])?;
+        get(cluster, &["mts/lobby"])?;
+    }
+    helm(cluster, &["rollback", chart::RELEASE, "1"])?;
+    if get(cluster, &certificate)? != before || get(cluster, &proxies)? != pods {
+        return Err(unexpected("an upgrade made another certificate, or other proxies"));
+    }
+    steps.done("the release is upgraded and rolled back; the proxies did not notice");
+    helm(cluster, &["uninstall", chart::RELEASE, "--wait"])?;
+    let left = get(cluster, &["deployments,services,mts,mtb,pvc", "-o", "name"])?;
+    let kept = ["mts/lobby", "mtb/", "persistentvolumeclaim/mesegate-proxy"];
+    let short = left
+        .replace("minetestserver.mesegate.dev", "mts")
+        .replace("minetestban.mesegate.dev", "mtb");
+    if kept.iter().any(|it| !short.contains(it)) || short.contains("deployment.apps/mesegate") {
+        return Err(unexpected(&format!("after helm uninstall there is: {left}")));
+    }
+    steps.done("the release is removed; objects and accounts are still there");
+    Ok(())
+}
+
+/// helm, in the namespace of the release.
+fn helm(cluster: &Cluster, arguments: &[&str]) -> Result<()> {
+    let kubeconfig = cluster.kubeconfig().to_string_lossy();
+    let place = ["--namespace", NAMESPACE, "--kubeconfig", &kubeconfig];
+    let answer = chart::helm(&[arguments, &place[..]].concat(), "")?;
+    // It tells of what stays, too.
+    let warned = answer.complaints.lines().any(|it| it.to_lowercase().contains("warning"));
+    if answer.success && !warned {
+        return Ok(());
+    }
+    Err(unexpected(&format!("helm {}: {}", arguments[0], answer.complaints)))
 }
 
 /// A volume for the proxy's claim, on a cluster that makes none by itself.

@@ -149,6 +149,14 @@ impl Programs {
         Ok(NodePrograms { kubernetes, packages, coredns })
     }
 
+    /// Debian's Prometheus.
+    ///
+    /// # Errors
+    /// When it cannot be fetched.
+    pub fn prometheus() -> Result<PathBuf> {
+        Ok(unpack("prometheus", &["prometheus"])?.join("usr/bin/prometheus"))
+    }
+
     /// helm, built when it is missing.
     ///
     /// # Errors
