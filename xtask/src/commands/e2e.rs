@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use xtask::images::{self, Profile};
-use xtask::kube::Cluster;
+use xtask::kube::{Cluster, Programs};
 use xtask::node::Node;
 use xtask::oci::Architecture;
 use xtask::{Error, Result, chart, paths, wait};
@@ -80,6 +80,8 @@ impl Steps {
 
 /// On a node of our own, with images made here.
 fn on_node(steps: &Steps, profile: Profile) -> Result<()> {
+    // Here, so that nothing is waited for later.
+    Programs::prometheus()?;
     let folder = paths::artifacts().join("images");
     let mut images: Vec<PathBuf> = Vec::new();
     for image in images::build(profile, Architecture::host()?, &folder)? {
@@ -140,16 +142,9 @@ fn install(steps: &Steps, cluster: &Cluster) -> Result<()> {
             .map_err(Error::io(format!("reading {}", path.display())))?;
         apply(cluster, &text)?;
     }
-    for workload in ["lobby", "arena", "mesegate-controller", "mesegate-proxy"]
-        .map(|it| format!("deployment/{it}"))
-    {
-        let limit = format!("--timeout={}s", PATIENCE.as_secs());
-        let wait = ["rollout", "status", "-n", NAMESPACE, &workload, &limit];
-        let answer = cluster.kubectl(&wait)?;
-        if !answer.success {
-            return Err(unexpected(&format!("{workload}: {}", answer.complaints)));
-        }
-        steps.done(&format!("{workload} is ready"));
+    for deployment in ["lobby", "arena", "mesegate-controller", "mesegate-proxy"] {
+        ready(cluster, deployment)?;
+        steps.done(&format!("{deployment} is ready"));
     }
     for server in ["mts/lobby", "mts/arena"] {
         let ready = ["wait", "-n", NAMESPACE, "--for=condition=Ready", server, "--timeout=60s"];
@@ -162,6 +157,17 @@ fn install(steps: &Steps, cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
+/// Waits until all pods of a Deployment are of its latest template, and ready.
+fn ready(cluster: &Cluster, deployment: &str) -> Result<()> {
+    let limit = format!("--timeout={}s", PATIENCE.as_secs());
+    let name = format!("deployment/{deployment}");
+    let answer = cluster.kubectl(&["rollout", "status", "-n", NAMESPACE, &name, &limit])?;
+    if answer.success {
+        return Ok(());
+    }
+    Err(unexpected(&format!("{deployment}: {}", answer.complaints)))
+}
+
 /// An upgrade with other values, back again, and what is left when the release is removed.
 fn change(steps: &Steps, cluster: &Cluster) -> Result<()> {
     let certificate = ["secret/mesegate-controller-tls", "-o", "jsonpath={.data}"];
@@ -171,10 +177,13 @@ fn change(steps: &Steps, cluster: &Cluster) -> Result<()> {
     let folder = chart::folder();
     let folder = folder.to_string_lossy();
     // The pods first and the definitions then, as the manual has it.
-    for values in ["controller.replicas=1,crds.enabled=false", "controller.replicas=1"] {
+    let exposed = "controller.admin.exposed=true";
+    for values in [&format!("{exposed},crds.enabled=false"), exposed] {
         helm(cluster, &["upgrade", chart::RELEASE, &folder, "--set", values])?;
         get(cluster, &["mts/lobby"])?;
     }
+    ready(cluster, "mesegate-controller")?;
+    helm(cluster, &["test", chart::RELEASE, "--timeout", "1m"])?;
     helm(cluster, &["rollback", chart::RELEASE, "1"])?;
     if get(cluster, &certificate)? != before || get(cluster, &proxies)? != pods {
         return Err(unexpected("an upgrade made another certificate, or other proxies"));

@@ -140,6 +140,11 @@ fn the_admin_interface_is_for_the_machine_unless_it_is_exposed() {
     assert!(has_argument(arguments, "--admin=0.0.0.0:9093"));
     assert!(has_argument(arguments, "--admin-tls-key=/etc/mesegate/tls/tls.key"));
     assert!(port(&exposed));
+    // `helm test` asks it as an operator, and has to reach it.
+    assert!(object(&inside, "Pod", "mesegate-test").is_none());
+    let test = object(&exposed, "Pod", "mesegate-test").unwrap();
+    assert_eq!(test["metadata"]["annotations"]["helm.sh/hook"], "test");
+    assert_eq!(test["spec"]["serviceAccountName"], "mesegate-admin");
     let off = objects("controller: { admin: { enabled: false } }");
     assert!(!container(&off, "controller")["args"].to_string().contains("--admin"));
     assert!(

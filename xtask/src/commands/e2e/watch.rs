@@ -15,6 +15,13 @@ use super::{NAMESPACE, Steps, unexpected};
 /// Where it is on the node.
 const PORT: u16 = 9490;
 
+/// The pods of the release.
+const LABELS: &str = "app.kubernetes.io/name=mesegate";
+
+/// Name, address and port of each.
+const PODS: &str = "jsonpath={range .items[*]}{.metadata.name} {.status.podIP} \
+                    {.spec.containers[0].ports[?(@.name==\"http\")].containerPort}{\"\\n\"}{end}";
+
 /// What cannot be without a value after somebody has played.
 const PRESENT: [&str; 5] = [
     "mesegate_proxy_backend_up",
@@ -36,7 +43,8 @@ impl Watch {
         let folder = node.folder();
         let config = folder.join("prometheus.yml");
         let alerts = chart::folder().join("files/alerts.yaml");
-        let text = settings(&folder.join("kubeconfig"), &alerts);
+        let pods = super::get(node.cluster(), &["pods", "-l", LABELS, "-o", PODS])?;
+        let text = settings(&pods, &alerts)?;
         std::fs::write(&config, text)
             .map_err(Error::io(format!("writing {}", config.display())))?;
         let address = SocketAddr::from((node.address(), PORT));
@@ -114,21 +122,23 @@ impl Watch {
     }
 }
 
-fn settings(kubeconfig: &Path, alerts: &Path) -> String {
-    let label = "__meta_kubernetes_pod_label_app_kubernetes_io_name";
-    format!(
-        "global: {{ scrape_interval: 2s, evaluation_interval: 2s }}\n\
-         rule_files: [\"{}\"]\n\
-         scrape_configs:\n- job_name: mesegate\n  kubernetes_sd_configs:\n  \
-         - {{ role: pod, kubeconfig_file: \"{}\", namespaces: {{ names: [{NAMESPACE}] }} }}\n  \
-         relabel_configs:\n  \
-         - {{ source_labels: [{label}], regex: mesegate, action: keep }}\n  \
-         - {{ source_labels: [__meta_kubernetes_pod_container_port_name], regex: http, action: keep }}\n  \
-         - {{ source_labels: [__meta_kubernetes_namespace], target_label: namespace }}\n  \
-         - {{ source_labels: [__meta_kubernetes_pod_name], target_label: pod }}\n",
-        alerts.display(),
-        kubeconfig.display()
-    )
+/// Debian's Prometheus does not know Kubernetes: it is told of the pods that there are.
+fn settings(pods: &str, alerts: &Path) -> Result<String> {
+    let mut text = format!(
+        "global: {{ scrape_interval: 2s, evaluation_interval: 2s }}\nrule_files: [\"{}\"]\n\
+         scrape_configs:\n- job_name: mesegate\n  static_configs:\n",
+        alerts.display()
+    );
+    for line in pods.lines() {
+        let [name, address, port] = line.split(' ').collect::<Vec<_>>()[..] else {
+            return Err(unexpected(&format!("a pod without an address: {line}")));
+        };
+        let _ = writeln!(
+            text,
+            "  - {{ targets: [\"{address}:{port}\"], labels: {{ namespace: {NAMESPACE}, pod: {name} }} }}"
+        );
+    }
+    Ok(text)
 }
 
 /// All queries of the dashboards, with their variables filled in.
