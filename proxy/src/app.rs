@@ -38,6 +38,7 @@ use crate::losses::Losses;
 use crate::media_http;
 use crate::metrics::Metrics;
 use crate::mutes::Mutes;
+use crate::mod_api::Hub;
 use crate::network::{Network, Server};
 use crate::players::{Kick, Order, Players};
 use crate::resource::{self, ResourceError};
@@ -202,6 +203,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         departures: Departures::default(),
         blocks: BlockCache::new(options.block_cache_mb as usize * 1024 * 1024),
         losses: Losses::default(),
+        mods: Hub::default(),
         backend_transport,
         about: About { name: options.proxy_name(), started, ready },
         resources: options.resources.clone().filter(|_| options.control.controller.is_empty()),

@@ -179,6 +179,18 @@ pub struct ContentOptions {
     pub json: bool,
 }
 
+/// Prints the token with which the mod `mesegate` on a server proves itself to the proxy: write it
+/// into that server's configuration as `mesegate.token`
+#[derive(Debug, Clone, Args)]
+pub struct ModTokenOptions {
+    /// Name of the server's MinetestServer document
+    pub server: String,
+
+    /// The proxy's data folder; created if missing
+    #[arg(long, env = "MESEGATE_DATA", default_value = "mesegate-data", value_name = "DIR")]
+    pub data: PathBuf,
+}
+
 /// What the program was called for.
 #[derive(Debug, Clone)]
 pub enum Call {
@@ -188,6 +200,8 @@ pub enum Call {
     Content(ContentOptions),
     /// Work on the account store.
     Accounts(AccountsOptions),
+    /// Print the token of a server's mod.
+    ModToken(ModTokenOptions),
 }
 
 impl Call {
@@ -206,11 +220,15 @@ impl Call {
         // What the proxy itself requires is not asked for where it does not run.
         let accounts = AccountsOptions::augment_args(clap::Command::new("accounts"));
         let command = Options::command().subcommand_negates_reqs(true);
-        let mut command = command.subcommand(content).subcommand(accounts);
+        let token = ModTokenOptions::augment_args(clap::Command::new("mod-token"));
+        let mut command = command.subcommand(content).subcommand(accounts).subcommand(token);
         let matches = command.try_get_matches_from_mut(args)?;
         let (call, matches) = match matches.subcommand() {
             Some(("accounts", matches)) => {
                 (Self::Accounts(AccountsOptions::from_arg_matches(matches)?), matches)
+            }
+            Some(("mod-token", matches)) => {
+                return Ok(Self::ModToken(ModTokenOptions::from_arg_matches(matches)?));
             }
             Some((_, matches)) => {
                 return Ok(Self::Content(ContentOptions::from_arg_matches(matches)?));
@@ -220,7 +238,7 @@ impl Call {
         let database = match &call {
             Self::Run(options) => options.database.database.as_ref(),
             Self::Accounts(options) => options.database.database.as_ref(),
-            Self::Content(_) => None,
+            Self::Content(_) | Self::ModToken(_) => None,
         };
         // Whoever may list processes would read it.
         let typed = matches.value_source("database") == Some(ValueSource::CommandLine);
@@ -234,6 +252,17 @@ impl Call {
             ));
         }
         Ok(call)
+        let command = Options::command().subcommand_negates_reqs(true).subcommand(content);
+        let token = ModTokenOptions::augment_args(clap::Command::new("mod-token"));
+        let command = command.subcommand(token);
+        let matches = command.try_get_matches_from(args)?;
+        Ok(match matches.subcommand() {
+            Some(("mod-token", matches)) => {
+                Self::ModToken(ModTokenOptions::from_arg_matches(matches)?)
+            }
+            Some((_, matches)) => Self::Content(ContentOptions::from_arg_matches(matches)?),
+            None => Self::Run(Box::new(Options::from_arg_matches(&matches)?)),
+        })
     }
 }
 

@@ -8,18 +8,23 @@ use mesegate_proxy::cli::{Call, Options};
 fn main() -> ExitCode {
     match Call::parse() {
         Call::Run(options) => run(*options),
-        Call::Content(options) => match mesegate_proxy::content(&options) {
-            Ok(text) => {
-                // Who reads may have seen enough.
-                let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
-                ExitCode::SUCCESS
-            }
-            Err(error) => failed(&error),
-        },
+        Call::Content(options) => print(mesegate_proxy::content(&options)),
         Call::Accounts(options) => match mesegate_proxy::accounts(&options) {
             Ok(code) => code,
             Err(error) => failed(&error),
         },
+        Call::ModToken(options) => print(mesegate_proxy::mod_token(&options)),
+    }
+}
+
+fn print(text: Result<String, mesegate_proxy::RunError>) -> ExitCode {
+    match text {
+        Ok(text) => {
+            // Who reads may have seen enough.
+            let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error),
     }
 }
 

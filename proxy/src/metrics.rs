@@ -76,6 +76,8 @@ pub struct Metrics {
     pub half_open_peers: IntGauge,
     /// Logins that a ban kept out, by `kind` (`name`, `address`).
     pub ban_hits_total: IntCounterVec,
+    /// Requests of servers' mods by `op` and `result` (`OK` or a reason).
+    mod_requests_total: IntCounterVec,
     /// The admin interface.
     pub admin: mesegate_admin::Metrics,
 }
@@ -275,6 +277,11 @@ impl Metrics {
                 "Logins that a ban kept out.",
                 &["kind"],
             )?,
+            mod_requests_total: m.counters(
+                "mesegate_proxy_mod_requests_total",
+                "Requests of servers' mods.",
+                &["op", "result"],
+            )?,
             admin: mesegate_admin::Metrics::register(&m.registry, "mesegate_proxy")?,
             registry: m.registry,
         };
@@ -327,6 +334,12 @@ impl Metrics {
             text.clear();
         }
         text
+    }
+
+    /// Counts a request of a server's mod; `op` is empty if it could not be read.
+    pub fn mod_request(&self, op: &str, result: &str) {
+        let op = if op.is_empty() { "unknown" } else { op };
+        self.mod_requests_total.with_label_values(&[op, result]).inc();
     }
 
     /// Counts a login that was refused.

@@ -9,6 +9,7 @@ mod hop;
 mod login;
 mod losses;
 mod media;
+mod mods;
 mod orders;
 mod password;
 mod play;
@@ -26,6 +27,7 @@ use mesegate_protocol::login::sudo::Sudo;
 use mesegate_protocol::objects::ObjectMap;
 use mesegate_transport::Link;
 
+use crate::mod_api::ModLink;
 use crate::shared::Shared;
 use company::Company;
 use gate::Gate;
@@ -69,6 +71,7 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
     let began = Instant::now();
     let network = shared.network.load_full();
     let ways = network.ways_in(returning.as_deref());
+    let mods = ModLink::new(&visitor.name);
     let mut player = Player {
         ready: playing.ready.encode(),
         state: ClientState::new(&visitor.name),
@@ -81,6 +84,7 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
         media: MediaQueue::default(),
         pushes: Pushes::default(),
         held_chat: Vec::new(),
+        mods,
         sudo: Sudo::new(mechanisms),
         handshake: None,
         work: None,

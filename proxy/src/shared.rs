@@ -22,6 +22,7 @@ use crate::claims::Claims;
 use crate::departures::Departures;
 use crate::losses::Losses;
 use crate::metrics::Metrics;
+use crate::mod_api::Hub;
 use crate::mutes::Mutes;
 use crate::network::{Network, Server};
 use crate::players::Players;
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     /// Translated map blocks of all players.
     pub(crate) blocks: BlockCache,
     pub(crate) losses: Losses,
+    /// What servers' mods tell each other.
+    pub(crate) mods: Hub,
     /// Transport settings towards backends.
     pub(crate) backend_transport: Arc<Config>,
     pub(crate) about: About,

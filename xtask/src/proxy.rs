@@ -16,6 +16,7 @@ pub struct ProxySpec {
     listen: Option<SocketAddr>,
     servers: Vec<(String, SocketAddr)>,
     proxy_fields: String,
+    server_fields: String,
     folder: Option<PathBuf>,
     level: String,
     flags: Vec<String>,
@@ -30,6 +31,7 @@ impl ProxySpec {
             listen: None,
             servers: servers.iter().map(|(name, address)| ((*name).into(), *address)).collect(),
             proxy_fields: String::new(),
+            server_fields: String::new(),
             folder: None,
             level: "info,mesegate=debug".into(),
             flags: Vec::new(),
@@ -53,6 +55,13 @@ impl ProxySpec {
     #[must_use]
     pub fn proxy_fields(mut self, yaml: &str) -> Self {
         self.proxy_fields = yaml.into();
+        self
+    }
+
+    /// Fields for the `spec` of every `MinetestServer` document: lines of YAML, not indented.
+    #[must_use]
+    pub fn server_fields(mut self, yaml: &str) -> Self {
+        self.server_fields = yaml.into();
         self
     }
 
@@ -98,6 +107,9 @@ impl ProxySpec {
             if !others.is_empty() {
                 let _ = writeln!(yaml, "  fallbacks: [ {} ]", others.join(", "));
             }
+            for line in self.server_fields.lines() {
+                let _ = writeln!(yaml, "  {line}");
+            }
             yaml.push_str("---\n");
         }
         yaml.push_str(
@@ -130,6 +142,19 @@ impl Proxy {
     /// When it does not compile.
     pub fn build() -> Result<PathBuf> {
         program::build("mesegate-proxy", "MESEGATE_PROXY")
+    }
+
+    /// The token of the mod on `server`, for a proxy that runs in the kept folder `run`.
+    ///
+    /// # Errors
+    /// When the program does not give one.
+    pub fn mod_token(run: &Path, server: &str) -> Result<String> {
+        let mut command = Command::new(Self::build()?);
+        command.args(["mod-token", server, "--data"]).arg(run.join("data"));
+        let output = command.output().map_err(Error::io("running mesegate-proxy mod-token"))?;
+        let failed = || Error::io("mesegate-proxy mod-token")(std::io::Error::other("it failed"));
+        let text = String::from_utf8(output.stdout).map_err(|_| failed())?;
+        if output.status.success() { Ok(text.trim().to_owned()) } else { Err(failed()) }
     }
 
     /// Builds and starts it, and waits until it says that it is ready.

@@ -17,6 +17,7 @@ mod document;
 mod endpoint;
 mod group;
 mod lenient;
+mod mod_api;
 mod name;
 mod probe;
 mod proxy;
@@ -34,6 +35,7 @@ pub use document::{Document, Header, Kind, Metadata};
 pub use endpoint::{Endpoint, ServiceRef};
 pub use group::{EmptyPolicy, GroupSpec, GroupStatus, Strategy};
 pub use lenient::Lenient;
+pub use mod_api::{ModApi, ModRight};
 pub use name::Name;
 pub use probe::{Interval, Probe};
 pub use proxy::{

@@ -6,6 +6,7 @@ use crate::check::{self, Fault};
 use crate::condition::Condition;
 use crate::document::Kind;
 use crate::endpoint::{Endpoint, ServiceRef};
+use crate::mod_api::ModApi;
 use crate::name::Name;
 use crate::probe::Probe;
 use crate::target::Target;
@@ -86,6 +87,9 @@ pub struct ServerSpec {
     /// How the proxy logs players in to it.
     #[serde(default)]
     pub backend_auth: BackendAuth,
+    /// What the server's mods may ask the proxy for; without it, nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mod_api: Option<ModApi>,
     /// What players read instead of the name, 1 to 100 characters.
     #[serde(
         default,

@@ -1,6 +1,6 @@
 //! The key from which the proxy derives its password on every backend.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -9,10 +9,14 @@ use std::path::{Path, PathBuf};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use crate::hex::hex;
+use crate::mod_token::ModToken;
+
 const FILE_NAME: &str = "backend.key";
 const LEN: usize = 32;
 /// Bound into every secret, so that another scheme can be told from this one.
 const CONTEXT: &[u8] = b"mesegate backend v1\0";
+const MOD_CONTEXT: &[u8] = b"mesegate mod v1\0";
 
 /// 32 random bytes, kept in `backend.key`. Whoever has them can enter every backend as everybody.
 #[derive(Clone, PartialEq, Eq)]
@@ -98,18 +102,23 @@ impl BackendKey {
     /// The password of `player` on the server called `backend`: 64 hexadecimal digits,
     /// HMAC-SHA256 of both names. Renaming a backend changes the passwords on it.
     pub fn secret(&self, player: &str, backend: &str) -> String {
+        // Player names cannot contain the zero byte: no two pairs of names run together.
+        self.derive(&[CONTEXT, player.as_bytes(), b"\0", backend.as_bytes()])
+    }
+
+    /// The secret that the mod on the server called `backend` shares with the proxy. Renaming a
+    /// backend changes it.
+    pub fn mod_token(&self, backend: &str) -> ModToken {
+        ModToken::new(self.derive(&[MOD_CONTEXT, backend.as_bytes()]))
+    }
+
+    fn derive(&self, parts: &[&[u8]]) -> String {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of every length");
-        mac.update(CONTEXT);
-        mac.update(player.as_bytes());
-        // Player names cannot contain this byte: no two pairs of names run together.
-        mac.update(b"\0");
-        mac.update(backend.as_bytes());
-        let mut secret = String::with_capacity(64);
-        for byte in mac.finalize().into_bytes() {
-            let _ = write!(secret, "{byte:02x}");
+        for part in parts {
+            mac.update(part);
         }
-        secret
+        hex(&mac.finalize().into_bytes())
     }
 }
 
@@ -164,6 +173,7 @@ mod tests {
         let other = BackendKey::from_bytes([2; LEN]);
         let secret = key.secret("alice", "lobby");
         for different in [
+            key.mod_token("lobby").reveal().to_owned(),
             key.secret("Alice", "lobby"),
             key.secret("alice", "arena"),
             other.secret("alice", "lobby"),

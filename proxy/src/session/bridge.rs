@@ -23,6 +23,9 @@ impl Player {
     /// A message of the player's client.
     pub(super) fn client_message(&mut self, message: Message) -> Result<(), End> {
         let Some((command, body)) = split_command(&message.data) else { return Ok(()) };
+        if self.kept_from_mods(command, body)? {
+            return Ok(());
+        }
         // Reports about what an earlier backend had put up end here.
         let Some(data) = self.state.observe_to_server(&message.data) else { return Ok(()) };
         let message = Message { data, ..message };
@@ -129,6 +132,9 @@ impl Player {
     pub(super) fn world_message(&mut self, message: Message) -> Result<(), End> {
         let Some((command, body)) = split_command(&message.data) else { return Ok(()) };
         let Message { channel, reliable, .. } = message;
+        if self.taken_from_mods(command, body) {
+            return Ok(());
+        }
         match to_client_route(command) {
             Route::Forward if command == to_client::MOVE_PLAYER && self.gate.awaits_move() => {
                 self.first_move(&message);

@@ -213,6 +213,7 @@ impl Player {
 
     fn leave(&mut self, mut world: World) {
         world.traffic.report(&world.link, &self.shared.metrics);
+        self.mods.left(&self.shared);
         world.link.close();
         world.link.flush();
         self.shared.departures.left(&world.server, &self.who.name, Instant::now());
@@ -296,6 +297,7 @@ impl Player {
         if let Some(item) = self.state.last_item() {
             self.send_world(0, true, item.encode());
         }
+        self.meet_mods();
     }
 
     /// The first position of a new backend was sent.

@@ -32,6 +32,7 @@ use super::traffic::Traffic;
 use super::travel::{Outcome, Traveller};
 use crate::console::Said;
 use crate::losses::LossNotice;
+use crate::mod_api::{ModLink, Parcel};
 use crate::players::{Move, Order, Place};
 use crate::selection::Seat;
 use crate::shared::{Shared, unix_now};
@@ -63,6 +64,8 @@ pub(super) struct Player {
     pub(super) pushes: Pushes,
     /// Chat for the server the player is on the way to.
     pub(super) held_chat: Vec<Message>,
+    /// What the server's mods have to do with this session.
+    pub(super) mods: ModLink,
     pub(super) sudo: Sudo,
     /// What the player's proof of the old password is checked against.
     pub(super) handshake: Option<ServerHandshake>,
@@ -145,6 +148,7 @@ enum Wake {
     Ordered(Order),
     Heard(News),
     Said(Option<Said>),
+    ForMods(Parcel),
     Tick,
     Stop,
 }
@@ -175,6 +179,7 @@ impl Player {
                 order = self.place.next_order() => Wake::Ordered(order),
                 news = self.company.next() => Wake::Heard(news),
                 said = hear(self.command.as_mut()) => Wake::Said(said),
+                parcel = self.mods.next() => Wake::ForMods(parcel),
                 _ = tick.tick() => Wake::Tick,
                 _ = stopping.wait_for(|stop| *stop) => Wake::Stop,
             };
@@ -189,6 +194,10 @@ impl Player {
                 Wake::Ordered(order) => self.order(order),
                 Wake::Heard(news) => self.heard(news),
                 Wake::Said(said) => self.said(said),
+                Wake::ForMods(parcel) => {
+                    self.tell_mods(parcel);
+                    Ok(())
+                }
                 Wake::Tick => self.tick(),
                 Wake::Stop => Err(End::Deny(Denial::stopping(&self.shared))),
             };

@@ -11,6 +11,7 @@ mod hops;
 mod lossy_path;
 mod matrix;
 mod media_http;
+mod mod_api;
 mod refusals;
 mod server_list;
 #[path = "../support/mod.rs"]

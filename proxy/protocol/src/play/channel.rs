@@ -27,6 +27,14 @@ pub fn encode_leave(channel: &[u8]) -> Bytes {
     w.finish()
 }
 
+/// MODCHANNEL_MSG to a server, which passes it on to the channel's other members and to its mods.
+/// Both at most 65535 bytes.
+pub fn encode_say(channel: &[u8], message: &[u8]) -> Bytes {
+    let mut w = Writer::command(to_server::MODCHANNEL_MSG);
+    w.str16(channel).str16(message);
+    w.finish()
+}
+
 /// What a signal says (`modchannels.h`, `ModChannelSignal`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
@@ -146,6 +154,7 @@ mod tests {
         assert_eq!(ChannelMessage::decode(&line.encode()[2..]), Ok(line));
         assert_eq!(encode_join(b"ab"), [0, 0x17, 0, 2, b'a', b'b'][..]);
         assert_eq!(encode_leave(b"ab")[..2], [0, 0x18]);
+        assert_eq!(encode_say(b"a", b"b"), [0, 0x19, 0, 1, b'a', 0, 1, b'b'][..]);
         assert_eq!(decode_channel(&encode_join(b"ab")[2..]), Ok(&b"ab"[..]));
         assert!(ChannelSignal::decode(&[9, 0, 0]).is_err());
     }
