@@ -252,17 +252,6 @@ impl Call {
             ));
         }
         Ok(call)
-        let command = Options::command().subcommand_negates_reqs(true).subcommand(content);
-        let token = ModTokenOptions::augment_args(clap::Command::new("mod-token"));
-        let command = command.subcommand(token);
-        let matches = command.try_get_matches_from(args)?;
-        Ok(match matches.subcommand() {
-            Some(("mod-token", matches)) => {
-                Self::ModToken(ModTokenOptions::from_arg_matches(matches)?)
-            }
-            Some((_, matches)) => Self::Content(ContentOptions::from_arg_matches(matches)?),
-            None => Self::Run(Box::new(Options::from_arg_matches(&matches)?)),
-        })
     }
 }
 

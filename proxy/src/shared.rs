@@ -14,8 +14,8 @@ use mesegate_resource::BackendAuth;
 use mesegate_transport::Config;
 use tokio::sync::{Notify, watch};
 
-use crate::admission::Attempts;
 use crate::admin::About;
+use crate::admission::Attempts;
 use crate::attendance::Attendance;
 use crate::base::Base;
 use crate::claims::Claims;

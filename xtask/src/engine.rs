@@ -138,8 +138,10 @@ impl ServerSpec {
         let mods = run.join("world/worldmods");
         std::fs::create_dir_all(&mods).map_err(Error::io(format!("making {}", mods.display())))?;
         if !self.world.is_empty() {
-            let lines: String =
-                self.world.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+            let mut lines = String::new();
+            for (key, value) in &self.world {
+                let _ = writeln!(lines, "{key} = {value}");
+            }
             let path = run.join("world/world.mt");
             std::fs::write(&path, lines)
                 .map_err(Error::io(format!("writing {}", path.display())))?;

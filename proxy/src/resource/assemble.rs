@@ -87,7 +87,7 @@ pub(super) fn assemble(path: &Path, docs: &[(Place<'_>, Read)]) -> Result<Networ
                     );
                     return Err(place.wrong("kind", what));
                 }
-                proxy = Some((place, *spec));
+                proxy = Some((place, spec));
             }
         }
     }
