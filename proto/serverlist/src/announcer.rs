@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mesegate_resource::Announce;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
 use crate::announcement::{self, Action, Facts};
 use crate::answer::Answer;
@@ -83,11 +83,10 @@ pub async fn announce(subject: impl Subject, mut stopping: watch::Receiver<bool>
         failures: 0,
         late: Duration::ZERO,
     };
-    let mut look = tokio::time::interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let turn = async {
-            let due = look.tick().await;
+            let due = Instant::now() + LOOK;
+            tokio::time::sleep_until(due).await;
             announcer.late = announcer.late.max(due.elapsed());
             announcer.turn().await;
         };
