@@ -5,6 +5,7 @@
 
 mod backend_loss;
 mod bots;
+mod company;
 mod complaints;
 mod console;
 mod hops;
