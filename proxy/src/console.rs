@@ -138,7 +138,7 @@ async fn carry_out(task: Task, ask: &mut Ask) -> ask::Answer {
         Task::Send => travel::send(ask, travel::Kind::Server).await,
         Task::Server => travel::server(ask, travel::Kind::Any).await,
         Task::Servers => look::servers(ask),
-        Task::Shutdown => operate::shutdown(ask),
+        Task::Shutdown => operate::shutdown(ask).await,
         Task::Tempban => keep_out::tempban(ask).await,
         Task::Unban => keep_out::unban(ask).await,
         Task::Unmute => talk::unmute(ask).await,

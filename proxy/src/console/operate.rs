@@ -1,5 +1,7 @@
 //! Commands about the proxy and its servers.
 
+use std::time::Duration;
+
 use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::FailureReason as Reason;
 
@@ -7,12 +9,18 @@ use super::ask::{Answer, Ask, Trouble};
 use super::paint;
 use crate::app;
 
+/// How long the answer has to get to its player before the process ends.
+const ANSWER: Duration = Duration::from_millis(300);
+
 /// Ends the process, as a signal does.
-pub(super) fn shutdown(ask: &mut Ask) -> Answer {
+pub(super) async fn shutdown(ask: &mut Ask) -> Answer {
     ask.end()?;
     ask.subject = format!("proxy {}", ask.shared.about.name);
+    // Before the goodbye to everybody, which comes at once.
+    ask.say(paint::good("The proxy stops.")).await;
+    tokio::time::sleep(ANSWER).await;
     ask.shared.shutdown.notify_one();
-    Ok(vec![paint::good("The proxy stops.")])
+    Ok(Vec::new())
 }
 
 /// Reads the documents again.
