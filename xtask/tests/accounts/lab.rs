@@ -21,15 +21,18 @@ pub(crate) fn runtime() -> Runtime {
 
 /// A plain server for players to be on, whose accounts nobody looks at.
 pub(crate) fn lobby(lab: &Lab) -> Server {
-    Server::start(lab, ServerSpec::new("lobby", Generation::V5_15)).unwrap()
+    Server::start(lab, ServerSpec::new("lobby", Generation::V5_15).setting("max_users", 100))
+        .unwrap()
 }
 
-/// A proxy in front of `server` with this account store. `folder` gets the file with the URL.
+/// A proxy in front of `server` with this account store. `folder` gets the file with the URL, and
+/// the key that makes later proxies of the same folder known to the server.
 pub(crate) fn proxy(server: &Server, url: &str, folder: &Path, fields: &str) -> Proxy {
     let file = folder.join("database-url");
     std::fs::write(&file, url).unwrap();
     let spec = ProxySpec::new(&[(server.name(), server.address())])
         .proxy_fields(fields)
+        .folder(folder.join("proxy"))
         .flag("--database-file", file.to_str().unwrap());
     Proxy::start(&spec).unwrap()
 }

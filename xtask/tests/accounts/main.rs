@@ -1,10 +1,11 @@
 //! Accounts that real servers made, in the databases that they made them in.
 //!
 //! `cargo xtask test` runs these as the stage `accounts`.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod away;
+mod brute_force;
 mod lab;
 mod round_trip;
-#[path = "../support/mod.rs"]
-mod support;
 mod worlds;

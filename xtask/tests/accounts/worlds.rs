@@ -43,8 +43,22 @@ async fn populated(server: &Server) {
     admin.leave().await;
 }
 
-async fn take_over(lab: &Lab, lobby: &Server, server: &Server, url: &str, with_client: bool) {
-    let folder = tempfile::tempdir().unwrap();
+/// What the proxies of a test have in common: the lab, a server to play on, a folder.
+struct Place {
+    lab: Lab,
+    lobby: Server,
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let lab = Lab::ensure(&Generation::ALL).unwrap();
+        Self { lobby: lobby(&lab), lab, folder: tempfile::tempdir().unwrap() }
+    }
+}
+
+async fn take_over(place: &Place, server: &Server, url: &str, with_client: bool) {
+    let Place { lab, lobby, folder } = place;
     populated(server).await;
     let before = Tables::read(url).await;
     assert_eq!(before.auth.len(), PLAYERS.len() + 1, "{:?}", before.ids());
@@ -119,13 +133,12 @@ fn spec(name: &str, generation: Generation) -> ServerSpec {
 #[test]
 #[ignore = "needs the lab: real servers and clients"]
 fn accounts_of_worlds_in_sqlite_are_taken_over_and_stay_the_engines() {
-    let lab = Lab::ensure(&Generation::ALL).unwrap();
-    let lobby = lobby(&lab);
+    let place = Place::new();
     for generation in Generation::ALL {
         let began = std::time::Instant::now();
-        let server = Server::start(&lab, spec("sqlite", generation)).unwrap();
+        let server = Server::start(&place.lab, spec("sqlite", generation)).unwrap();
         let url = format!("sqlite:{}", server.world_dir().join("auth.sqlite").display());
-        runtime().block_on(take_over(&lab, &lobby, &server, &url, false));
+        runtime().block_on(take_over(&place, &server, &url, false));
         println!("{generation}, SQLite: {:.1} s", began.elapsed().as_secs_f64());
     }
 }
@@ -133,8 +146,7 @@ fn accounts_of_worlds_in_sqlite_are_taken_over_and_stay_the_engines() {
 #[test]
 #[ignore = "needs the lab: real servers and clients"]
 fn accounts_of_worlds_in_postgres_are_taken_over_and_stay_the_engines() {
-    let lab = Lab::ensure(&Generation::ALL).unwrap();
-    let lobby = lobby(&lab);
+    let place = Place::new();
     let postgres = Postgres::start().unwrap();
     for generation in Generation::ALL {
         let began = std::time::Instant::now();
@@ -151,10 +163,10 @@ fn accounts_of_worlds_in_postgres_are_taken_over_and_stay_the_engines() {
             .world_setting("auth_backend", "postgresql")
             .world_setting("mod_storage_backend", "sqlite3")
             .world_setting("pgsql_auth_connection", &postgres.engine_connection(&database));
-        let server = Server::start(&lab, server).unwrap();
+        let server = Server::start(&place.lab, server).unwrap();
         let with_client = generation == Generation::V5_15;
         let url = postgres.url(&database);
-        runtime().block_on(take_over(&lab, &lobby, &server, &url, with_client));
+        runtime().block_on(take_over(&place, &server, &url, with_client));
         println!("{generation}, PostgreSQL: {:.1} s", began.elapsed().as_secs_f64());
     }
 }
