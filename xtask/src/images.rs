@@ -25,8 +25,8 @@ struct Component {
     variable: &'static str,
     description: &'static str,
     ports: &'static [&'static str],
-    /// Folders that the program writes to.
-    owned: &'static [&'static str],
+    /// The folder that the program writes to, and the variable that tells it so.
+    data: Option<(&'static str, &'static str)>,
 }
 
 const COMPONENTS: [Component; 3] = [
@@ -35,21 +35,21 @@ const COMPONENTS: [Component; 3] = [
         variable: "MESEGATE_PROXY",
         description: "One address for a network of Luanti servers",
         ports: &["30000/udp", "30080/tcp", "9090/tcp"],
-        owned: &["var/lib/mesegate"],
+        data: Some(("MESEGATE_DATA", "/var/lib/mesegate")),
     },
     Component {
         name: "mesegate-controller",
         variable: "MESEGATE_CONTROLLER_PROGRAM",
         description: "Gives the custom resources of a namespace to Mesegate's proxies",
         ports: &["7443/tcp", "9091/tcp", "9093/tcp"],
-        owned: &[],
+        data: None,
     },
     Component {
         name: "mesegatectl",
         variable: "MESEGATE_CTL",
         description: "Looks after the players and servers of a Mesegate network",
         ports: &[],
-        owned: &[],
+        data: None,
     },
 ];
 
@@ -99,7 +99,16 @@ pub fn build(profile: Profile, architecture: Architecture, folder: &Path) -> Res
                 user: format!("{USER}:{USER}"),
                 labels: labels(*component, version, created),
                 ports: component.ports.iter().map(|it| (*it).into()).collect(),
-                owned: component.owned.iter().map(|it| (*it).into()).collect(),
+                owned: component
+                    .data
+                    .iter()
+                    .map(|(_, it)| it.trim_start_matches('/').into())
+                    .collect(),
+                environment: component
+                    .data
+                    .iter()
+                    .map(|(a, b)| ((*a).into(), (*b).into()))
+                    .collect(),
                 created,
             };
             let file = folder.join(format!("{stem}.tar"));
@@ -217,8 +226,8 @@ fn fill(
         make_parent(&file)?;
         std::fs::write(&file, text).map_err(Error::io(format!("writing {}", file.display())))?;
     }
-    for folder in component.owned {
-        let folder = root.join(folder);
+    if let Some((_, folder)) = component.data {
+        let folder = root.join(folder.trim_start_matches('/'));
         std::fs::create_dir_all(&folder)
             .map_err(Error::io(format!("making {}", folder.display())))?;
     }

@@ -65,6 +65,8 @@ pub struct Image {
     pub user: String,
     /// `org.opencontainers.image.*` and others.
     pub labels: BTreeMap<String, String>,
+    /// Variables with their values, besides those of every image.
+    pub environment: Vec<(String, String)>,
     /// Ports as in `30000/udp`.
     pub ports: Vec<String>,
     /// Folders below the image's root that belong to [`user`](Self::user).
@@ -167,6 +169,11 @@ impl Image {
     fn config(&self, content: &str) -> Value {
         let ports: BTreeMap<&String, Value> = self.ports.iter().map(|it| (it, json!({}))).collect();
         let created = rfc3339(self.created);
+        let mut environment = vec![
+            "PATH=/usr/bin".to_owned(),
+            "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt".to_owned(),
+        ];
+        environment.extend(self.environment.iter().map(|(name, value)| format!("{name}={value}")));
         json!({
             "created": created,
             "os": "linux",
@@ -175,7 +182,7 @@ impl Image {
                 "User": self.user,
                 "Entrypoint": self.entrypoint,
                 "WorkingDir": "/",
-                "Env": ["PATH=/usr/bin", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"],
+                "Env": environment,
                 "ExposedPorts": ports,
                 "Labels": self.labels,
             },
