@@ -260,6 +260,10 @@ impl Player {
         self.place.on(&server);
         let wanted = matches!(journey.purpose, Purpose::Wish { .. } | Purpose::Order { .. });
         self.lost.arrived(wanted, Instant::now());
+        if wanted && self.shared.network.load().proxy.rejoin_last {
+            // Not after a fallback: where a player was taken in need is not where they want to be.
+            self.shared.accounts.note_server(&self.who.name, &server);
+        }
         let metrics = &self.shared.metrics;
         metrics.sessions.with_label_values(&[server.as_str(), "active"]).inc();
         if !matches!(journey.purpose, Purpose::Join { .. }) {

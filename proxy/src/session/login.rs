@@ -184,7 +184,10 @@ impl<'a> Attempt<'a> {
         self.link.lift_limits();
         let state = self.until(state, AwaitInit2::on_message).await?;
         self.deadline = Instant::now() + LOADING;
-        let returning = reconnect::remembered(self.shared, &self.name).await;
+        let returning = match reconnect::remembered(self.shared, &self.name).await {
+            None => reconnect::last_server(self.shared, &self.name).await,
+            remembered => remembered,
+        };
         let (playing, catalogue) = self.load(state, returning.as_deref()).await?;
         Ok((playing, catalogue, returning))
     }

@@ -51,6 +51,21 @@ pub(super) async fn remembered(shared: &Shared, player: &str) -> Option<String> 
     })
 }
 
+/// The server that a player was on last, where the document says that they go there again. One that is
+/// there no more is nowhere to go.
+pub(super) async fn last_server(shared: &Shared, player: &str) -> Option<String> {
+    let network = shared.network.load_full();
+    if !network.proxy.rejoin_last {
+        return None;
+    }
+    let found = shared.accounts.last_server(player).await;
+    let last = found.unwrap_or_else(|error| {
+        tracing::error!(%error, "a player's last server cannot be read");
+        None
+    });
+    last.filter(|name| network.server(name).is_some())
+}
+
 /// The player who came back has arrived, there or elsewhere.
 pub(super) async fn forget(shared: &Shared, player: &str) {
     if let Err(error) = shared.accounts.clear_reconnect(player).await {

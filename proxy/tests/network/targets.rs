@@ -214,3 +214,46 @@ async fn players_wait_in_a_queue_and_are_told_their_place() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn players_come_back_to_the_server_they_chose_unless_it_has_vanished() {
+    within(FOREVER, async {
+        let [home, far, spare] = servers::<3>();
+        let base = Documents::new()
+            .server_with("home", home.addr(), "fallbacks: [ { server: spare } ]")
+            .server("spare", spare.addr())
+            .proxy("rejoinLast: true");
+        let documents =
+            base.clone().server_with("far", far.addr(), "fallbacks: [ { server: spare } ]");
+        let proxy = Launch::new(documents).start().await;
+        let alice = proxy.join("alice").await;
+        assert_eq!(home.players(), ["alice"]);
+        alice.say(">server far").await;
+        eventually("the move", SOON, || far.players() == ["alice"]).await;
+        alice.leave().await;
+        eventually("the end", SOON, || far.players().is_empty()).await;
+        let alice = proxy.join("alice").await;
+        assert_eq!(far.players(), ["alice"]);
+
+        // It does not let her in, and she reads why; a fallback is not where she wants to be.
+        alice.leave().await;
+        far.set_rule(LoginRule::Full);
+        let alice = proxy.join("alice").await;
+        assert_eq!(home.players(), ["alice"]);
+        let line = "You cannot enter far: the server is full. You are on home.";
+        alice.expect_chat(line, SOON).await.unwrap();
+        alice.leave().await;
+        far.set_rule(LoginRule::Accept);
+        let alice = proxy.join("alice").await;
+        assert_eq!(far.players(), ["alice"]);
+        alice.leave().await;
+
+        // It has gone from the documents.
+        proxy.edit(&base.yaml());
+        proxy.logged("were read again").await;
+        let _alice = proxy.join("alice").await;
+        assert_eq!(home.players(), ["alice"]);
+        assert!(spare.players().is_empty());
+    })
+    .await;
+}

@@ -1,5 +1,6 @@
 //! Staff at work with a real client: what is typed, what the chat answers, and how it looks.
 
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -21,6 +22,15 @@ fn ask(client: &mut Client, line: &str, answers: &[&str]) {
         client.wait_log_since(from, answer, SOON).unwrap();
         let log = client.log();
         from += log[from..].find(answer).unwrap();
+    }
+}
+
+/// Takes a picture, and keeps it for the manual where `MESEGATE_PICTURES` names a folder.
+fn picture(client: &mut Client, name: &str) {
+    client.screenshot().unwrap();
+    if let Some(folder) = std::env::var_os("MESEGATE_PICTURES") {
+        let kept = PathBuf::from(folder).join(name);
+        std::fs::copy(client.last_picture(), kept).unwrap();
     }
 }
 
@@ -55,14 +65,12 @@ fn staff_works_from_a_real_client() {
 
     ask(&mut client, ">help", &["What you may use (page 1 of 4"]);
     sleep(Duration::from_millis(500));
-    client.screenshot().unwrap();
-    println!("help: {}", client.last_picture().display());
+    picture(&mut client, "console-help.png");
     // Old lines leave the screen after some seconds.
     sleep(Duration::from_secs(11));
     ask(&mut client, ">players", &["3 players", "green (1): bob", "red (2): alice, carol"]);
     sleep(Duration::from_millis(500));
-    client.screenshot().unwrap();
-    println!("players: {}", client.last_picture().display());
+    picture(&mut client, "console-players.png");
 
     ask(&mut client, ">mute carol 5m shouting", &["carol is muted for 5 minutes."]);
     runtime.block_on(async {
