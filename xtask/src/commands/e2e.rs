@@ -13,7 +13,7 @@ use xtask::images::{self, Profile};
 use xtask::kube::{Cluster, Programs};
 use xtask::node::Node;
 use xtask::oci::Architecture;
-use xtask::{Error, Result, chart, paths, wait};
+use xtask::{Error, Result, chart, paths, run as runs, wait};
 
 use super::usage;
 
@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
             other => return Err(usage(format!("e2e has no option `{other}`"))),
         }
     }
+    runs::remove_old();
     let steps = Steps { start: Instant::now() };
     match kubeconfig {
         Some(file) => {
