@@ -28,7 +28,7 @@ async fn told(bot: &Bot) -> Vec<String> {
 #[test]
 #[ignore = "needs the lab: cargo xtask test --only engines"]
 fn players_of_all_servers_are_listed_and_announced() {
-    let mut network = Network::start(&[V5_6, V5_15]);
+    let network = Network::start(&[V5_6, V5_15]);
     let mut documents = std::fs::read_to_string(network.proxy.resources()).unwrap();
     documents += "  playerList: Network\n  csmRestrictions: { forbid: [ ClientMods ] }\n  \
                   messages: { joined: \"+{player}\", left: \"-{player}\" }\n";
@@ -36,8 +36,7 @@ fn players_of_all_servers_are_listed_and_announced() {
     network.proxy.wait_log("the documents were read again", SOON).unwrap();
     let runtime = runtime();
     let alice = runtime.block_on(bots::join(network.proxy.address(), "alice"));
-    let mut carol = network.join(V5_15, "carol");
-    network.hop(&mut carol, "green");
+    let carol = network.join(V5_15, "carol");
     runtime.block_on(async {
         listed(&alice, &["alice", "carol"]).await;
         alice.travel(">server green", SPAWN, NEAR, PATIENCE).await.unwrap();
