@@ -294,6 +294,11 @@ impl Side {
         if !is_player_name(&record.name) {
             return Some("is no player name");
         }
+        let cut = |it: &String| it.contains([':', ',', '\n']);
+        let text = matches!(self, Self::AuthTxt(it) if it.is_somewhere());
+        if text && record.privileges.iter().any(cut) {
+            return Some("has a privilege that auth.txt has no place for");
+        }
         Password::parse(field).is_err().then_some("has a password that nobody can log in with")
     }
 

@@ -208,8 +208,9 @@ fn guessing_from_many_addresses_locks_nobody_out() {
             up.p99_ms + down.p99_ms,
         );
         assert!(lost.len() < GUESSES / 50, "{:?}", &lost[..lost.len().min(5)]);
-        // Five of each address are free, and each that was waited for.
-        assert!(refused > GUESSES / 4, "{wrong} were compared");
+        // Five of each address are free, and so is each that was waited for: an address has its
+        // turn every few seconds.
+        assert!(refused > GUESSES / 10, "{wrong} were compared");
         assert!(used < COST * GUESSES as u32, "{used:?} of processor time");
         assert!(logins > 0 && slowest < PATIENCE, "the owner waited {slowest:?}");
         assert!(up.p50_ms + down.p50_ms < 50.0, "a bystander feels it");
