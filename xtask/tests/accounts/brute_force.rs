@@ -23,7 +23,7 @@ const AT_ONCE: usize = 32;
 const ADDRESSES: usize = 1_000;
 
 /// Processor time that the proxy may use for each of them.
-const COST: Duration = Duration::from_millis(20);
+const COST: Duration = Duration::from_millis(6);
 
 /// Passes datagrams on from an address of its own, as a machine elsewhere would send them.
 async fn elsewhere(from: Ipv4Addr, to: SocketAddr) -> (SocketAddr, tokio::task::JoinHandle<()>) {
