@@ -1,7 +1,8 @@
 //! How answers look.
 
-/// Lines of one page: so many a client shows without its chat history.
-const PAGE: usize = 8;
+/// Lines of one page: with the head, as many as a client shows at once (`defaultsettings.cpp`,
+/// `recent_chat_messages`).
+const PAGE: usize = 5;
 
 /// Characters after which a list goes on in the next line.
 const WIDTH: usize = 90;
@@ -91,14 +92,14 @@ mod tests {
     fn pages_hold_every_line_once() {
         let all: Vec<String> = (0..19).map(|i| i.to_string()).collect();
         let mut seen = Vec::new();
-        for number in 1..=3 {
+        for number in 1..=4 {
             let page = page("x", &all, number, ">x");
-            assert!(page[0].contains(&format!("page {number} of 3")), "{}", page[0]);
-            assert_eq!(page[0].contains(&format!("; >x {}", number + 1)), number < 3);
+            assert!(page[0].contains(&format!("page {number} of 4")), "{}", page[0]);
+            assert_eq!(page[0].contains(&format!("; >x {}", number + 1)), number < 4);
             seen.extend(page.into_iter().skip(1));
         }
         assert_eq!(seen, all);
-        assert_eq!(page("x", &all, 99, ">x"), page("x", &all, 3, ">x"));
+        assert_eq!(page("x", &all, 99, ">x"), page("x", &all, 4, ">x"));
         assert_eq!(page("x", &all, 0, ">x"), page("x", &all, 1, ">x"));
         assert_eq!(page("x", &[], 1, ">x"), [head("x")]);
     }

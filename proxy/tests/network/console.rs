@@ -122,11 +122,11 @@ async fn commands_that_tell_something() {
             (">gperms nope", &["There is no permission group nope. (NO_SUCH_TARGET)"]),
             (">server", &["You are on lobby.", "Servers: lobby, arena", "Groups: games"]),
             (">gserver", &["You are on lobby.", "Groups: games"]),
-            (">help", &["What you may use (page 1 of 4; >help 2)", ">addr NAME tells"]),
-            (">help 4", &["What you may use (page 4 of 4)", ">whereami tells where you are"]),
+            (">help", &["What you may use (page 1 of 6; >help 2)", ">addr NAME tells"]),
+            (">help 6", &["What you may use (page 6 of 6)", ">whereami tells where you are"]),
             (">help kick", &[">kick NAME [REASON] ends a player's visit"]),
             (">usage >msg", &[">msg NAME TEXT writes", "Also: tell, w"]),
-            (">usage", &["What you may use (page 1 of 4"]),
+            (">usage", &["What you may use (page 1 of 6"]),
             (">usage nope", &["There is no command nope. (NO_SUCH_COMMAND)"]),
         ] {
             ask(&bed.staff, line, answers).await;
@@ -360,7 +360,7 @@ async fn what_is_not_allowed_is_refused_and_not_listed() {
         assert_eq!(refused, names.len() - EVERYBODY.len());
         bed.audited("KickPlayer", "", "PERMISSION").await;
         bed.audited("Shutdown", "", "PERMISSION").await;
-        ask(&bed.bob, ">help", &["What you may use (page 1 of 2", ">find NAME"]).await;
+        ask(&bed.bob, ">help", &["What you may use (page 1 of 3", ">find NAME"]).await;
 
         // Rights are edited while they are in the game.
         let with = |names: &str| {

@@ -63,7 +63,7 @@ fn staff_works_from_a_real_client() {
     runtime.block_on(bob.say(">r hello to you"));
     client.wait_log("[bob to you] hello to you", SOON).unwrap();
 
-    ask(&mut client, ">help", &["What you may use (page 1 of 4"]);
+    ask(&mut client, ">help", &["What you may use (page 1 of 6"]);
     sleep(Duration::from_millis(500));
     picture(&mut client, "console-help.png");
     // Old lines leave the screen after some seconds.
