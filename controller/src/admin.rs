@@ -67,7 +67,9 @@ pub struct Whole {
 #[tonic::async_trait]
 impl Network for Whole {
     fn players(&self, after: Option<&str>, limit: usize, wanted: &Selection) -> Page {
-        self.fleet.players(after, limit, |player| wanted.means(&player.name, server_of(player)))
+        let everybody = wanted.selector() == pb::PlayerSelector::default();
+        let means = |player: &pb::Player| wanted.means(&player.name, server_of(player));
+        self.fleet.players(after, limit, (!everybody).then_some(means))
     }
 
     fn player(&self, name: &str) -> Option<pb::Player> {

@@ -170,12 +170,13 @@ impl Fleet {
         self.lock().roster.get(name).map(|(key, _)| key.clone())
     }
 
-    /// Players who are wanted, by name: at most `limit` that come after `after`.
+    /// Players who are wanted, by name: at most `limit` that come after `after`. Without `wanted`,
+    /// everybody.
     pub fn players(
         &self,
         after: Option<&str>,
         limit: usize,
-        wanted: impl Fn(&pb::Player) -> bool,
+        wanted: Option<impl Fn(&pb::Player) -> bool>,
     ) -> Page {
         self.lock().roster.page(after, limit, wanted)
     }

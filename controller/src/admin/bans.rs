@@ -139,7 +139,7 @@ async fn send_away(whole: &Whole, ban: &BanSpec, deadline: Instant) -> Vec<Strin
             player.address.parse().is_ok_and(|from| ban.applies(&player.name, from, now))
         }
     };
-    let players = whole.fleet.players(None, COMMANDED, concerned).players;
+    let players = whole.fleet.players(None, COMMANDED, Some(concerned)).players;
     let deadline = deadline.min(Instant::now() + TAKEN);
     let kicks = players.into_iter().map(|player| {
         let kick = Kick { text: ban.text(), reconnect: false, ban: true };

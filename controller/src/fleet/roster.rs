@@ -107,14 +107,19 @@ impl Roster {
         self.names.values().filter_map(|users| users.first()).map(|(_, player)| player)
     }
 
-    /// Those who are wanted, by name: at most `limit` that come after `after`.
+    /// Those who are wanted, by name: at most `limit` that come after `after`. Without `wanted`,
+    /// everybody.
     pub(super) fn page(
         &self,
         after: Option<&str>,
         limit: usize,
-        wanted: impl Fn(&Player) -> bool,
+        wanted: Option<impl Fn(&Player) -> bool>,
     ) -> Page {
-        let total = self.iter().filter(|player| wanted(player)).count();
+        let total = match &wanted {
+            Some(wanted) => self.iter().filter(|player| wanted(player)).count(),
+            None => self.names.len(),
+        };
+        let wanted = |player: &Player| wanted.as_ref().is_none_or(|wanted| wanted(player));
         let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
         let rest = self.names.range::<str, _>((begin, Bound::Unbounded));
         let mut rest = rest
@@ -182,13 +187,19 @@ mod tests {
         }
         let mut seen: Vec<String> = Vec::new();
         loop {
-            let page = roster.page(seen.last().map(String::as_str), 4, |it| it.server == "y");
+            let page = roster.page(
+                seen.last().map(String::as_str),
+                4,
+                Some(|it: &Player| it.server == "y"),
+            );
             assert_eq!(page.total, 15);
             seen.extend(page.players.into_iter().map(|it| it.name));
             if !page.more {
                 break;
             }
         }
+        let everybody = roster.page(Some("p30"), 2, None::<fn(&Player) -> bool>);
+        assert_eq!((everybody.players.len(), everybody.more, everybody.total), (2, true, 25));
         assert_eq!(seen, (20..35).map(|n| format!("p{n}")).collect::<Vec<_>>());
     }
 

@@ -70,11 +70,12 @@ async fn a_watcher_who_does_not_keep_up_is_told_so() {
     while !matches!(event(&mut watch).await, Event::Synced(_)) {}
     // More changes than wait for anybody, while the watcher reads nothing.
     let names: Vec<String> = (0..20_000).map(|number| format!("player-{number}")).collect();
-    for server in ["a", "b", "c", "d", "e"] {
+    // A connection holds some ten thousand of them, too.
+    for server in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"] {
         let players: Vec<(&str, &str)> = names.iter().map(|it| (it.as_str(), server)).collect();
         one.report(&players).await;
     }
-    until(|| bed.fleet.by_server().get("e") == Some(&20_000)).await;
+    until(|| bed.fleet.by_server().get("j") == Some(&20_000)).await;
     let end = loop {
         match tokio::time::timeout(PATIENCE, watch.message()).await.unwrap() {
             Ok(next) => assert!(next.is_some()),

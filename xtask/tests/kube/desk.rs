@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use mesegate_testkit::{Bot, Closed, FakeServer, JoinError};
 use serde_json::Value;
 use xtask::controller::{Controller, ControllerSpec};
@@ -166,8 +167,18 @@ pub(crate) fn reason(output: &Output) -> String {
         .and_then(Result::ok)
         .unwrap_or_default();
     let details = status["details"].as_array().cloned().unwrap_or_default();
-    let info = details.iter().find(|it| it["domain"] == "mesegate.dev");
-    info.map_or_else(|| said.clone().into_owned(), |it| it["reason"].as_str().unwrap().to_owned())
+    let reason = details.iter().find_map(|it| match it["domain"].as_str() {
+        Some("mesegate.dev") => it["reason"].as_str().map(str::to_owned),
+        // A controller that is gone cannot be asked any more what the message is made of: its first
+        // field is the reason.
+        _ => {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(it["@value"].as_str()?);
+            let bytes = bytes.ok()?;
+            let (&[10, length], text) = bytes.split_first_chunk()? else { return None };
+            Some(String::from_utf8_lossy(text.get(..length.into())?).into_owned())
+        }
+    });
+    reason.unwrap_or_else(|| said.clone().into_owned())
 }
 
 /// A call that goes on, such as a watch. Dropping it ends it.
