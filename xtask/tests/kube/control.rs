@@ -175,7 +175,9 @@ fn services(cluster: &Cluster, fleet: &Fleet, port: u16) {
     let moved = |it: &_| in_force(it, "198.51.100.8") && !in_force(it, "198.51.100.7");
     fleet.all("an endpoint is replaced by one that is ready", SOON, moved);
     condition(cluster, "mts/cloud", "ResolvedRefs", "ResolvedRefs");
-    assert!(get(cluster, &["mts/cloud"]).contains("198.51.100.8:30007"));
+    // Statuses are written in rounds.
+    let shown = || get(cluster, &["mts/cloud"]).contains("198.51.100.8:30007").then_some(());
+    assert!(xtask::wait::until(PATIENCE, shown).is_some());
     // The API server takes no loopback addresses in slices, so nobody can be sent there.
     let local = at("127.0.0.1", true);
     let text = format!(
