@@ -46,12 +46,13 @@ pub struct Admission {
     #[serde(deserialize_with = "check::number::<_, _, 1, 86400>")]
     #[cfg_attr(feature = "crd", schemars(range(min = 1, max = 86_400)))]
     pub longest_wait_seconds: u32,
-    /// Places out of `limits.players` that are kept for accounts with the privilege
+    /// Places out of `limits.players` that are kept for players with the permission
     /// `reservedPermission`.
     #[serde(deserialize_with = "check::number::<_, _, 0, 1000000>")]
     #[cfg_attr(feature = "crd", schemars(range(max = 1_000_000)))]
     pub reserved_places: u32,
-    /// The privilege that reserved places are for. 1 to 64 characters.
+    /// The permission that reserved places are for; where no rule of `permissions` is about it, the
+    /// account's privilege of that name. 1 to 64 characters.
     #[serde(deserialize_with = "check::text::<_, 64>")]
     #[cfg_attr(feature = "crd", schemars(length(max = 64)))]
     pub reserved_permission: String,

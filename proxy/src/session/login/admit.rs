@@ -33,7 +33,9 @@ impl Attempt<'_> {
     /// Players with whom this one may be in the game: some places are for some accounts alone.
     pub(super) fn places_for_them(&self, network: &Network) -> u32 {
         let (limits, admission) = (&network.proxy.limits, &network.proxy.admission);
-        if self.privileges.contains(&admission.reserved_permission) {
+        let permission = &admission.reserved_permission;
+        let rule = network.permissions.rule(&self.name, permission);
+        if rule.unwrap_or_else(|| self.privileges.contains(permission)) {
             return limits.players;
         }
         limits.players.saturating_sub(admission.reserved_places)
