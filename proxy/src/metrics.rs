@@ -298,6 +298,9 @@ impl Metrics {
         for result in ["granted", "held", "local", "undecided"] {
             self.name_claims_total.with_label_values(&[result]);
         }
+        for op in ["address", "message", "move", "players", "send", "where"] {
+            self.mod_requests_total.with_label_values(&[op, "OK"]);
+        }
         for source in ["backend", "ban", "duplicate", "operator"] {
             self.kicks_total.with_label_values(&[source]);
         }

@@ -46,7 +46,7 @@ mod tests {
     fn words_come_one_by_one_and_texts_as_they_are() {
         let mut words = Words::new("  kick  bob\t a  b \u{1b}(c@#f00)c ");
         assert_eq!(words.next().as_deref(), Some("kick"));
-        assert_eq!(words.peek(), Some("boba"));
+        assert_eq!(words.peek(), Some("bob"));
         let mut words = Words::new(" kick  bob   a  b ");
         assert_eq!((words.next(), words.next()), (Some("kick".into()), Some("bob".into())));
         assert!(!words.is_empty());

@@ -91,7 +91,7 @@ async fn roles_decide_and_strangers_are_refused() {
         // A token that is taken out is refused, and a broken file changes nothing.
         let without = tokens("").replace(GUARD, "other-0123456789abcdef");
         std::fs::write(proxy.file("tokens.yaml"), without).unwrap();
-        proxy.logged("the admin tokens were read again").await;
+        proxy.logged("the tokens were read again").await;
         assert_reason(guard.kick("alice", "").await, Code::Unauthenticated, "UNAUTHENTICATED");
         std::fs::write(proxy.file("tokens.yaml"), "tokens: nonsense\n").unwrap();
         proxy.logged("the edited admin tokens are refused").await;

@@ -71,7 +71,7 @@ async fn an_edit_adds_a_server_and_a_wrong_one_is_refused() {
         let line = 1 + yaml.lines().position(|line| line.contains(&port)).unwrap();
         proxy.edit(&wrong);
         let said = proxy.logged("the last good ones stay").await;
-        let place = format!("network.yaml:{line}: spec.endpoint.port");
+        let place = format!("network.yaml:{line}: MinetestServer arena: spec.endpoint.port");
         assert!(said.contains(&place) && said.contains("1 to 65535"), "{said}");
         assert_eq!(proxy.metric("config_nacks_total", &[]), 1.0);
         // What was good goes on.
@@ -109,7 +109,10 @@ async fn a_broken_document_keeps_the_proxy_from_starting() {
             .unwrap();
         assert!(!output.status.success());
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains("network.yaml:2: kind") && said.contains("MinetestProxy"), "{said}");
+        assert!(
+            said.contains("network.yaml:2: Minetest: kind") && said.contains("MinetestProxy"),
+            "{said}"
+        );
     })
     .await;
 }
