@@ -64,7 +64,11 @@ async fn send(
     let bad = || PostError::Url(url.to_owned());
     let uri: Uri = url.parse().map_err(|_| bad())?;
     let authority = uri.authority().ok_or_else(bad)?;
-    let secure = uri.scheme_str() == Some("https");
+    let secure = match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") => false,
+        _ => return Err(bad()),
+    };
     // Without the brackets of an IPv6 address.
     let host = authority.host().trim_matches(['[', ']']).to_owned();
     let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });

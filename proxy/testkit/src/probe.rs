@@ -9,7 +9,7 @@ use mesegate_protocol::{to_client, to_server};
 
 use crate::clock;
 
-const CHANNEL: &[u8] = b"mesegate:probe";
+const CHANNEL: &[u8] = b"probe";
 
 /// The bot's request to take part.
 pub(crate) fn join() -> Bytes {

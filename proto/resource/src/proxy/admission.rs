@@ -15,7 +15,9 @@ pub struct Admission {
     /// Names that may make an account with `registration: AllowList`, letter case aside; at most
     /// 1000 of at most 20 characters.
     #[serde(deserialize_with = "check::list::<_, _, 1000>")]
-    #[cfg_attr(feature = "crd", schemars(length(max = 1000), inner(length(max = 20))))]
+    #[cfg_attr(feature = "crd", schemars(length(max = 1000), inner(length(max = 20)), extend(
+        "x-kubernetes-list-type" = "atomic"
+    )))]
     pub allow_list: Vec<String>,
     /// Bits of IPv4 addresses that belong together, 8 to 32.
     #[serde(deserialize_with = "check::number::<_, _, 8, 32>")]
