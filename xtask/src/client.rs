@@ -372,7 +372,7 @@ impl Client {
     /// When it has not ended within 15 seconds.
     pub fn stop(mut self) -> Result<()> {
         self.capsule.signal(self.job, "INT")?;
-        let limit = Duration::from_secs(15);
+        let limit = Duration::from_secs(30);
         let ended = wait::until(limit, || match self.capsule.alive(self.job) {
             Ok(true) => None,
             Ok(false) => Some(Ok(())),

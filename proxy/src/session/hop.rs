@@ -34,7 +34,7 @@ impl Player {
         let join = matches!(purpose, Purpose::Join { .. });
         let returns = matches!(purpose, Purpose::Join { returning: Some(_) });
         let leaving = match &purpose {
-            Purpose::Fallback { .. } => self.lost.servers().to_vec(),
+            Purpose::Fallback { .. } => self.barred(),
             _ => self.world.iter().map(|world| world.server.clone()).collect(),
         };
         let homeless = self.world.is_none();
@@ -187,9 +187,10 @@ impl Player {
         };
         self.lost.lost(&lost, why.clone(), Instant::now());
         let mut ways = network.ways_out(&lost);
+        let barred = self.barred();
         ways.retain(|way| match way {
             // What was lost a moment ago is lost again: players would be sent to and fro for ever.
-            Target::Server(name) => !self.lost.servers().iter().any(|it| it == name.as_str()),
+            Target::Server(name) => !barred.iter().any(|it| it == name.as_str()),
             Target::Group(_) => true,
         });
         if self.journey.is_some() {
@@ -202,6 +203,12 @@ impl Player {
         self.tell(&format!("{why}. Going to {} …", first.title()))?;
         self.set_out(Purpose::Fallback { lost }, ways);
         Ok(())
+    }
+
+    /// Servers that the player has lost lately and that are not to be tried again.
+    fn barred(&self) -> Vec<String> {
+        let statuses = self.shared.library.server_status();
+        self.lost.barred(|name| statuses.iter().find(|it| it.name == name)?.up_since)
     }
 
     /// Leaves the backend, if the player is on one.

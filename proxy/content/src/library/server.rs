@@ -41,6 +41,8 @@ pub(super) struct Server {
     pub(super) left_out: Option<String>,
     /// Players lost it: that it answered a moment ago does not count.
     pub(super) doubted: bool,
+    /// When it was last found to answer after it had not.
+    pub(super) up_since: Option<Instant>,
     /// Ends the pause of its task.
     pub(super) wake: Arc<Notify>,
 }
@@ -63,6 +65,7 @@ impl Server {
             verified: HashMap::new(),
             left_out: None,
             doubted: false,
+            up_since: None,
             wake: Arc::default(),
         }
     }
@@ -71,6 +74,7 @@ impl Server {
     /// but until then it is the best there is.
     pub(super) fn inherit(&mut self, old: Self) {
         self.state = old.state;
+        self.up_since = old.up_since;
         self.newest = old.newest;
         if self.spec.source() == old.spec.source() {
             self.content = old.content;
@@ -135,6 +139,7 @@ impl Server {
         if !self.state.is_up() {
             tracing::info!(server = self.spec.name, "server is up");
             self.state = ServerState::Up;
+            self.up_since = Some(Instant::now());
         }
     }
 
@@ -171,6 +176,7 @@ impl Server {
             name: self.spec.name.clone(),
             newest: self.newest,
             state,
+            up_since: self.up_since,
             last_fetch: self.last_fetch.or_else(|| {
                 plain.map(|m| SystemTime::UNIX_EPOCH + Duration::from_secs(m.fetched_at))
             }),

@@ -1,6 +1,6 @@
 //! What is known about a server, for people and metrics.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use mesegate_protocol::ProtocolVersion;
 
@@ -62,6 +62,8 @@ pub struct ServerStatus {
     pub newest: Option<ProtocolVersion>,
     /// Whether it can be used.
     pub state: ServerState,
+    /// When it was last found to answer after it had not, or for the first time.
+    pub up_since: Option<Instant>,
     /// When its content was last seen to be what is stored.
     pub last_fetch: Option<SystemTime>,
     /// Hash over what it sends to clients of the network's version.
