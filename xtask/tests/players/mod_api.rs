@@ -25,7 +25,7 @@ fn talking(lab: &Lab, name: &str, generation: Generation, token: &str) -> Server
         .own_mod("mesegate_talk")
         .mod_folder(mesegate_mod())
         .setting("enable_mod_channels", true)
-        .setting("chat_message_limit_per_10sec", 1000)
+        .setting("chat_message_limit_per_10sec", 0)
         .setting("mesegate.token", token);
     Server::start(lab, spec).unwrap()
 }
