@@ -176,7 +176,7 @@ impl Server {
             name: self.spec.name.clone(),
             newest: self.newest,
             state,
-            up_since: self.up_since,
+            up_since: self.up_since.map(Instant::into_std),
             last_fetch: self.last_fetch.or_else(|| {
                 plain.map(|m| SystemTime::UNIX_EPOCH + Duration::from_secs(m.fetched_at))
             }),
