@@ -55,7 +55,7 @@ fn mods_of_different_servers_talk_and_move_players() {
     let yellow = Server::start(&lab, yellow).unwrap();
     let servers = [&red, &green, &blue, &yellow];
     let named: Vec<_> = servers.iter().map(|it| (it.name(), it.address())).collect();
-    let rights = "modApi:\n  allow: [ Players, Addresses, Message, Move, Data ]\n  rate: 200";
+    let rights = "modApi:\n  allow: [ Players, Addresses, Message, Move, Data ]\n  rate: 10000";
     let spec = ProxySpec::new(&named).folder(run.path().to_owned()).server_fields(rights);
     let proxy = Proxy::start(&spec).unwrap();
 
@@ -100,7 +100,7 @@ fn mods_of_different_servers_talk_and_move_players() {
         }
         println!("a thousand messages each way took {:.1} s", began.elapsed().as_secs_f64());
 
-        // The rate is kept, whoever asks.
+        // Only so many requests are carried out at a time.
         let flood = says(&alice, &red, "/talk flood 1000", "talk: flood", SOON).await;
         let refused: u32 =
             flood.split(' ').rev().nth(1).and_then(|it| it.parse().ok()).unwrap_or_default();
