@@ -94,7 +94,7 @@ async fn roles_decide_and_strangers_are_refused() {
         proxy.logged("the tokens were read again").await;
         assert_reason(guard.kick("alice", "").await, Code::Unauthenticated, "UNAUTHENTICATED");
         std::fs::write(proxy.file("tokens.yaml"), "tokens: nonsense\n").unwrap();
-        proxy.logged("the edited admin tokens are refused").await;
+        proxy.logged("the edited tokens are refused").await;
         assert_eq!(ops.list().await.len(), 1);
     })
     .await;
