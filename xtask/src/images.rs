@@ -147,7 +147,7 @@ fn programs(profile: Profile, architecture: Architecture) -> Result<Vec<PathBuf>
         }
         return COMPONENTS.iter().map(|it| program(it.name)).collect();
     }
-    let mut cargo = Command::new(tools::cargo());
+    let mut cargo = tools::cargo();
     cargo.args(["build", "--release", "--workspace", "--bins", "--locked"]);
     cargo.current_dir(paths::workspace()).stdin(Stdio::null());
     let mut folder = paths::target();

@@ -33,7 +33,7 @@ pub(crate) fn build(name: &str, variable: &str) -> Result<PathBuf> {
     }
     let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if !*built {
-        let output = Command::new(tools::cargo())
+        let output = tools::cargo()
             .args(["build", "--quiet", "--workspace", "--bins"])
             .current_dir(paths::workspace())
             .stdin(Stdio::null())

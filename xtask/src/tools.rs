@@ -22,7 +22,7 @@ pub fn cargo_tool(name: &str, version: &str) -> Result<PathBuf> {
     if !program.exists() {
         let start = Instant::now();
         println!("tools: building {name} {version} into {} (a few minutes, once)", root.display());
-        let mut install = Command::new(cargo());
+        let mut install = cargo();
         install.args(["install", "--locked", name, "--version", version, "--root"]).arg(&root);
         // Its objects are of no use to anybody else.
         install.env("CARGO_TARGET_DIR", root.join("target"));
@@ -33,7 +33,19 @@ pub fn cargo_tool(name: &str, version: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Cargo: the one that started this program, if one did.
-pub fn cargo() -> PathBuf {
-    std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
+/// Cargo: the one that started this program, if one did. What that one has told this program about
+/// its own package is not passed on: some build scripts look at it, and everything that depends on
+/// them would be built anew whenever cargo was called in another way in between.
+pub fn cargo() -> Command {
+    let program = std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from);
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let own = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        });
+        if own {
+            command.env_remove(name);
+        }
+    }
+    command
 }

@@ -15,7 +15,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
         return control();
     }
     let release = paths::target().join("release");
-    let built = Command::new(tools::cargo())
+    let built = tools::cargo()
         .args(["build", "--release", "--package", "mesegate-proxy", "--bin", "mesegate-proxy"])
         .args(["--package", "mesegate-testkit", "--bin", "mesegate-bench"])
         .current_dir(paths::workspace())
@@ -58,9 +58,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
 /// An optimised controller with many proxies, servers and players.
 fn control() -> Result<bool> {
     Programs::ensure()?;
-    let mut build = Command::new(tools::cargo());
+    let mut build = tools::cargo();
     build.args(["build", "--release", "--locked", "--package", "mesegate-controller"]);
-    let mut test = Command::new(tools::cargo());
+    let mut test = tools::cargo();
     test.args(["test", "--workspace", "--locked", "--test", "scale"]);
     test.args(["--", "--ignored", "--nocapture"]);
     test.env("MESEGATE_CONTROLLER_PROGRAM", paths::target().join("release/mesegate-controller"));

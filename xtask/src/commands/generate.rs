@@ -1,7 +1,6 @@
 //! `cargo xtask generate`: files of the project that are made from its sources.
 
 use std::path::Path;
-use std::process::Command;
 
 use xtask::{Error, Result, chart, paths, tools};
 
@@ -14,7 +13,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     if let Some(other) = arguments.first() {
         return Err(usage(format!("generate has no option `{other}`")));
     }
-    let mut command = Command::new(tools::cargo());
+    let mut command = tools::cargo();
     command.current_dir(paths::workspace());
     command.args(["run", "--quiet", "--locked", "--package", "mesegate-resource"]);
     command.args(["--features", "crd", "--example", "definitions", "--", "deploy/crds"]);

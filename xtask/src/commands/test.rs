@@ -97,7 +97,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
 }
 
 fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new(tools::cargo());
+    let mut command = tools::cargo();
     command.args(arguments);
     command
 }

@@ -1,7 +1,6 @@
 //! The list of everything that is in an image, as CycloneDX has it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -18,7 +17,7 @@ pub(super) fn bill(
     packages: &[(String, String)],
 ) -> Result<String> {
     let target = format!("{}-unknown-linux-gnu", architecture.machine());
-    let mut cargo = Command::new(tools::cargo());
+    let mut cargo = tools::cargo();
     cargo.args(["metadata", "--format-version", "1", "--locked", "--filter-platform", &target]);
     let text = oci::run(cargo.current_dir(paths::workspace()))?;
     let metadata: Value = serde_json::from_str(&text)
