@@ -99,6 +99,10 @@ impl ClientSpec {
     }
 }
 
+/// The first frames compile shaders. What is typed meanwhile is lost: the console opens, but takes
+/// no text before the frame after.
+const FIRST_FRAMES: Duration = Duration::from_secs(1);
+
 /// A mouse button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Button {
@@ -244,6 +248,7 @@ impl Client {
         self.wait_log("Client got TOCLIENT_MOVE_PLAYER", limit)?;
         let took = self.started.elapsed();
         self.focus()?;
+        sleep(FIRST_FRAMES);
         Ok(took)
     }
 

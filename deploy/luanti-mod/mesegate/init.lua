@@ -185,6 +185,17 @@ core.register_on_modchannel_message(function(channel_name, sender, line)
 	end
 end)
 
+-- The open calls, as they are now: the callback of one may open others.
+local function open_calls()
+	local list = {}
+	for id, call in pairs(calls) do
+		list[id] = call
+	end
+	return pairs(list)
+end
+
+local ask
+
 core.register_on_leaveplayer(function(player)
 	local name = player:get_player_name()
 	local session = sessions[name] or greeted[name]
@@ -192,11 +203,13 @@ core.register_on_leaveplayer(function(player)
 	if session then
 		session.channel:leave()
 	end
-	for id, call in pairs(calls) do
+	for id, call in open_calls() do
 		if call.player == name then
 			if call.moved == name then
 				-- The answer could only have come through the session that the move has ended.
 				finish(id, {outcome = "moved", server = call.target})
+			elseif call.again then
+				ask(id, call)
 			else
 				finish(id, nil, "PLAYER_LEFT", "the player whose session was used has left")
 			end
@@ -206,7 +219,7 @@ end)
 
 local function watch()
 	local now = core.get_us_time()
-	for id, call in pairs(calls) do
+	for id, call in open_calls() do
 		if now > call.deadline then
 			finish(id, nil, "TIMEOUT", "the proxy did not answer")
 		end
@@ -227,25 +240,31 @@ local function any_session(not_of)
 	return found
 end
 
-local function call(request, callback, not_of)
+-- Sends a call, through the session of any player but `not_of` if there is another.
+function ask(id, call, not_of)
 	local session = any_session(not_of)
 	if not session then
-		if callback then
-			callback(nil, "NOT_CONNECTED", "nobody is here through the proxy")
-		end
+		finish(id, nil, "NOT_CONNECTED", "nobody is here through the proxy")
 		return
 	end
+	call.player = session.player
+	write(session, call.request)
+end
+
+local function call(request, callback, not_of)
 	last_id = last_id + 1
 	local id = tostring(last_id)
 	request.id = id
 	calls[id] = {
 		callback = callback,
-		player = session.player,
+		request = request,
 		deadline = core.get_us_time() + TIMEOUT * 1000000,
+		-- What only reads may be asked again when the player leaves through whom it was asked.
+		again = request.op == "players" or request.op == "where",
 		moved = request.op == "move" and request.name,
 		target = request.server or request.group,
 	}
-	write(session, request)
+	ask(id, calls[id], not_of)
 end
 
 -- What mods can do ---------------------------------------------------------------------------------

@@ -70,6 +70,8 @@ fn mods_of_different_servers_talk_and_move_players() {
         bob.say(">server green").await;
         green.wait_log("talk: ready bob green 127.0.0.1 ", SOON).unwrap();
         green.wait_log("talk: note from red early", SOON).unwrap();
+        // Until red's engine has seen bob go, its mod may choose his session to speak through.
+        red.wait_log("probe: leave bob", SOON).unwrap();
 
         let line = says(&alice, &red, "/talk players", "talk: players", SOON).await;
         for expected in ["\"alice\"", "\"bob\"", "\"green\"", "\"more\":false"] {

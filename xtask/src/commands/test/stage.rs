@@ -109,6 +109,9 @@ fn count_tests(output: &str) -> Count {
     count
 }
 
+/// Lines shown of one panic: its message and what it quotes; a log in it may be endless.
+const OF_A_PANIC: usize = 25;
+
 /// The part of the output that says what went wrong.
 fn failures(output: &str) -> String {
     let lines: Vec<&str> = output.lines().collect();
@@ -117,11 +120,27 @@ fn failures(output: &str) -> String {
         .iter()
         .position(|line| *line == "failures:" || line.starts_with("error"))
         .unwrap_or(0);
-    let part = &lines[start..];
-    if part.len() <= 150 {
+    // With `--nocapture` the list at the end has only names: the words were said where it happened.
+    let mut part: Vec<&str> = panics(&lines[..start]);
+    part.extend(&lines[start..]);
+    if part.len() <= 250 {
         return part.join("\n");
     }
-    format!("{}\n   …\n{}", part[..120].join("\n"), part[part.len() - 30..].join("\n"))
+    format!("{}\n   …\n{}", part[..220].join("\n"), part[part.len() - 30..].join("\n"))
+}
+
+/// What was said at each panic, without its backtrace.
+fn panics<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let mut shown = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        if line.starts_with("thread '") && line.contains(" panicked at ") {
+            let end = lines[at..].iter().position(|line| *line == "stack backtrace:");
+            let length = end.unwrap_or(usize::MAX).min(OF_A_PANIC).min(lines.len() - at);
+            shown.extend(&lines[at..at + length]);
+            shown.push("");
+        }
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -140,5 +159,13 @@ mod tests {
     fn failures_are_shown_from_where_they_begin() {
         let output = "test a ... ok\n\nfailures:\n\n---- b ----\nno";
         assert_eq!(failures(output), "failures:\n\n---- b ----\nno");
+    }
+
+    #[test]
+    fn words_of_a_panic_are_shown_though_its_test_wrote_straight_to_the_log() {
+        let output = "test b ... \nthread 'b' (7) panicked at b.rs:1:1:\nred != green\n\
+            stack backtrace:\n 0: x\nFAILED\n\nfailures:\n    b";
+        let shown = "thread 'b' (7) panicked at b.rs:1:1:\nred != green\n\nfailures:\n    b";
+        assert_eq!(failures(output), shown);
     }
 }
