@@ -1,21 +1,16 @@
 //! Objects of which this release may not know everything.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
-use mesegate_resource::{GROUP, Lenient};
+use mesegate_resource::{GROUP, Lenient, Unknown};
 use serde::de::{DeserializeOwned, Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::metrics::Metrics;
-
-/// Fields that are remembered; definitions have fewer.
-const MOST: usize = 1000;
 
 tokio::task_local! {
     /// Where a watch tells what is not known.
@@ -89,14 +84,14 @@ impl<K: Resource> Resource for Known<K> {
 /// Fields that objects have and this release does not know, by kind. Cloning shares them.
 #[derive(Debug, Clone)]
 pub struct Strange {
-    seen: Arc<Mutex<BTreeSet<(String, String)>>>,
+    seen: Unknown,
     metrics: Metrics,
 }
 
 impl Strange {
     /// None yet.
     pub fn new(metrics: Metrics) -> Self {
-        Self { seen: Arc::default(), metrics }
+        Self { seen: Unknown::default(), metrics }
     }
 
     /// Runs what reads objects.
@@ -105,9 +100,8 @@ impl Strange {
     }
 
     fn note(&self, kind: &str, field: &str) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() < MOST && seen.insert((kind.to_owned(), field.to_owned())) {
-            self.metrics.unknown_fields.set(seen.len() as i64);
+        if let Some(count) = self.seen.note(kind, field) {
+            self.metrics.unknown_fields.set(count as i64);
             tracing::warn!(
                 kind,
                 field,

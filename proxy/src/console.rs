@@ -53,11 +53,6 @@ pub(crate) enum Said {
     Go(Target),
 }
 
-/// The part of a line after `prefix`; `None` if it does not begin so and is ordinary chat.
-pub(crate) fn stripped<'a>(line: &'a str, prefix: &str) -> Option<&'a str> {
-    line.strip_prefix(prefix)
-}
-
 /// Begins to carry out a line without its prefix. What comes of it comes from the receiver, which
 /// ends with the command.
 pub(crate) fn begin(shared: &Arc<Shared>, caller: Caller, line: &str) -> mpsc::Receiver<Said> {

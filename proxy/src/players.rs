@@ -211,6 +211,11 @@ impl Players {
         page
     }
 
+    /// How many of them are wanted.
+    pub fn count(&self, wanted: impl Fn(&Presence) -> bool) -> usize {
+        self.lock().entries.values().filter(|entry| wanted(&entry.presence)).count()
+    }
+
     /// Everybody who is wanted, by name.
     pub fn select(&self, wanted: impl Fn(&Presence) -> bool) -> Vec<Arc<Presence>> {
         self.page(None, usize::MAX, wanted).players

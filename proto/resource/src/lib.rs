@@ -27,6 +27,7 @@ mod selector;
 mod server;
 mod target;
 mod timestamp;
+mod unknown;
 
 pub use ban::{BanSpec, BanStatus, BanTarget, Cidr};
 pub use check::Fault;
@@ -47,6 +48,7 @@ pub use selector::{Expression, Operator, Selector};
 pub use server::{Access, BackendAuth, ServerSpec, ServerState, ServerStatus};
 pub use target::Target;
 pub use timestamp::Timestamp;
+pub use unknown::Unknown;
 
 #[cfg(feature = "crd")]
 pub use {

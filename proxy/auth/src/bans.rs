@@ -37,6 +37,19 @@ impl BanSubject {
         }
     }
 
+    /// What [`columns`](Self::columns) gave, as a store has kept it.
+    pub(crate) fn from_columns(
+        name: Option<String>,
+        addresses: Option<String>,
+    ) -> Result<Self, AccountError> {
+        if let Some(name) = name {
+            return Ok(Self::Name(name));
+        }
+        let text = addresses.unwrap_or_default();
+        let prefix = text.parse().map_err(|error| AccountError::Ban { text, error })?;
+        Ok(Self::Addresses(prefix))
+    }
+
     pub(crate) fn columns(&self) -> (Option<&str>, Option<String>) {
         match self {
             Self::Name(name) => (Some(name), None),

@@ -13,7 +13,6 @@ use mesegate_transport::Message;
 
 use super::denial::Denial;
 use super::play::{End, Player};
-use crate::console;
 use crate::mutes::is_talk;
 
 /// Lines that are kept while a player is between two servers.
@@ -89,7 +88,7 @@ impl Player {
                 // Never to a backend by mistake: a line that cannot be read is dropped.
                 let Ok(line) = decode_chat(body) else { return Ok(()) };
                 let network = self.shared.network.load_full();
-                if let Some(line) = console::stripped(&line, &network.proxy.command_prefix) {
+                if let Some(line) = line.strip_prefix(&*network.proxy.command_prefix) {
                     return self.command(line);
                 }
                 if let Some(mute) = self.shared.mutes.of(&self.who.name, SystemTime::now())

@@ -292,16 +292,8 @@ impl Inner {
 }
 
 fn ban(line: Line) -> Result<Ban, AccountError> {
-    let subject = match (line.name, line.addresses) {
-        (Some(name), _) => BanSubject::Name(name),
-        (None, addresses) => {
-            let text = addresses.unwrap_or_default();
-            let prefix = text.parse().map_err(|error| AccountError::Ban { text, error })?;
-            BanSubject::Addresses(prefix)
-        }
-    };
     let terms = NewBan {
-        subject,
+        subject: BanSubject::from_columns(line.name, line.addresses)?,
         reason: line.reason,
         note: line.note,
         author: line.author,

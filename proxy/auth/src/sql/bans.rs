@@ -162,17 +162,8 @@ impl Sql {
 }
 
 fn read(row: &AnyRow) -> Result<Ban, AccountError> {
-    let subject = match (row.try_get::<Option<String>, _>(1)?, row.try_get::<Option<String>, _>(2)?)
-    {
-        (Some(name), _) => BanSubject::Name(name),
-        (None, addresses) => {
-            let text = addresses.unwrap_or_default();
-            let prefix = text.parse().map_err(|error| AccountError::Ban { text, error })?;
-            BanSubject::Addresses(prefix)
-        }
-    };
     let terms = NewBan {
-        subject,
+        subject: BanSubject::from_columns(row.try_get(1)?, row.try_get(2)?)?,
         reason: row.try_get(3)?,
         note: row.try_get(4)?,
         author: row.try_get(5)?,

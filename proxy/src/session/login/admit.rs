@@ -49,7 +49,7 @@ pub(super) fn not_too_many(
     address: IpAddr,
 ) -> Result<(), Denial> {
     let many = |of: Prefix, limit: u32| {
-        limit > 0 && shared.players.select(|it| of.contains(it.address)).len() > limit as usize
+        limit > 0 && shared.players.count(|it| of.contains(it.address)) > limit as usize
     };
     let household = admission::prefix(address, admission);
     if many(Prefix::host(address), admission.players_per_address)
