@@ -1,5 +1,6 @@
 //! `mesegate-proxy accounts`: work on the account store, beside running proxies or without any.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -140,11 +141,11 @@ pub fn accounts(options: &AccountsOptions) -> Result<ExitCode, AccountsError> {
             }
             Action::Import { from, copy: args } => {
                 let from = other(from.as_deref(), args)?;
-                copy(&from, &url, args).await
+                copy(&from, &url, args, &BTreeMap::new()).await
             }
             Action::Export { to, copy: args } => {
                 let to = other(to.as_deref(), args)?;
-                copy(&url, &to, args).await
+                copy(&url, &to, args, &BTreeMap::new()).await
             }
         }
     })
@@ -275,11 +276,17 @@ async fn set_password(
     Ok(())
 }
 
-async fn copy(from: &StoreUrl, to: &StoreUrl, args: &CopyArgs) -> Result<ExitCode, AccountsError> {
+/// Copies, shows how far it is, and says what became of it. `renamed` as in [`transfer::copy`].
+pub(crate) async fn copy(
+    from: &StoreUrl,
+    to: &StoreUrl,
+    args: &CopyArgs,
+    renamed: &BTreeMap<String, String>,
+) -> Result<ExitCode, AccountsError> {
     let options =
         CopyOptions { dry_run: args.dry_run, replace: args.replace, now: unix_now() as i64 };
     let (began, mut shown) = (Instant::now(), Instant::now());
-    let report = transfer::copy(from, to, options, |done, all| {
+    let report = transfer::copy(from, to, options, renamed, |done, all| {
         if shown.elapsed() >= PROGRESS {
             shown = Instant::now();
             eprintln!("{done} of {all} accounts, {} s", began.elapsed().as_secs());

@@ -12,6 +12,7 @@ use mesegate_protocol::ProtocolVersion;
 
 use crate::accounts::AccountsOptions;
 use crate::control::ControlOptions;
+use crate::migrate::MigrateOptions;
 
 /// One address for a network of Luanti servers.
 #[derive(Debug, Clone, Parser)]
@@ -202,6 +203,8 @@ pub enum Call {
     Accounts(AccountsOptions),
     /// Print the token of a server's mod.
     ModToken(ModTokenOptions),
+    /// Take over a directory of mt-multiserver-proxy.
+    Migrate(MigrateOptions),
 }
 
 impl Call {
@@ -221,11 +224,15 @@ impl Call {
         let accounts = AccountsOptions::augment_args(clap::Command::new("accounts"));
         let command = Options::command().subcommand_negates_reqs(true);
         let token = ModTokenOptions::augment_args(clap::Command::new("mod-token"));
-        let mut command = command.subcommand(content).subcommand(accounts).subcommand(token);
+        let migrate = MigrateOptions::augment_args(clap::Command::new("migrate"));
+        let mut command = command.subcommands([content, accounts, token, migrate]);
         let matches = command.try_get_matches_from_mut(args)?;
         let (call, matches) = match matches.subcommand() {
             Some(("accounts", matches)) => {
                 (Self::Accounts(AccountsOptions::from_arg_matches(matches)?), matches)
+            }
+            Some(("migrate", matches)) => {
+                (Self::Migrate(MigrateOptions::from_arg_matches(matches)?), matches)
             }
             Some(("mod-token", matches)) => {
                 return Ok(Self::ModToken(ModTokenOptions::from_arg_matches(matches)?));
@@ -238,6 +245,7 @@ impl Call {
         let database = match &call {
             Self::Run(options) => options.database.database.as_ref(),
             Self::Accounts(options) => options.database.database.as_ref(),
+            Self::Migrate(options) => options.database.database.as_ref(),
             Self::Content(_) | Self::ModToken(_) => None,
         };
         // Whoever may list processes would read it.

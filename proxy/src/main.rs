@@ -13,6 +13,10 @@ fn main() -> ExitCode {
             Ok(code) => code,
             Err(error) => failed(&error),
         },
+        Call::Migrate(options) => match mesegate_proxy::migrate(&options) {
+            Ok(code) => code,
+            Err(error) => failed(&error),
+        },
         Call::ModToken(options) => print(mesegate_proxy::mod_token(&options)),
     }
 }

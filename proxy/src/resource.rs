@@ -11,6 +11,6 @@ mod watch;
 
 pub(crate) use assemble::Read;
 pub use load::load;
-pub(crate) use load::{join_given, read_given};
+pub(crate) use load::{check, join_given, read_given};
 pub use place::ResourceError;
 pub use watch::watch;

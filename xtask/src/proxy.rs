@@ -17,6 +17,7 @@ pub struct ProxySpec {
     servers: Vec<(String, SocketAddr)>,
     proxy_fields: String,
     server_fields: String,
+    documents: Option<String>,
     folder: Option<PathBuf>,
     level: String,
     flags: Vec<String>,
@@ -32,6 +33,7 @@ impl ProxySpec {
             servers: servers.iter().map(|(name, address)| ((*name).into(), *address)).collect(),
             proxy_fields: String::new(),
             server_fields: String::new(),
+            documents: None,
             folder: None,
             level: "info,mesegate=debug".into(),
             flags: Vec::new(),
@@ -42,6 +44,11 @@ impl ProxySpec {
     /// A proxy that gets its documents from the controllers at these URLs.
     pub fn controlled(urls: &[String]) -> Self {
         Self { controllers: urls.to_vec(), ..Self::new(&[]) }
+    }
+
+    /// A proxy with these documents, as they are.
+    pub fn documented(yaml: &str) -> Self {
+        Self { documents: Some(yaml.into()), ..Self::new(&[]) }
     }
 
     /// Another address than a free port on 127.0.0.1.
@@ -88,6 +95,9 @@ impl ProxySpec {
 
     /// The resource documents.
     fn resources(&self) -> String {
+        if let Some(documents) = &self.documents {
+            return documents.clone();
+        }
         let mut yaml = String::new();
         for (name, address) in &self.servers {
             let _ = write!(

@@ -1,6 +1,9 @@
 //! The definitions in `deploy/crds` are those that the types say.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../examples/definitions/manual.rs"]
+mod manual;
+
 use std::path::Path;
 
 use mesegate_resource::schema::{HEAD, definitions};
@@ -42,6 +45,13 @@ fn files_are_up_to_date() {
     found.sort();
     expected.sort();
     assert_eq!(found, expected);
+}
+
+#[test]
+fn the_manual_is_up_to_date() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../doc/fields.md");
+    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(found == manual::text(), "{} is old: run `cargo xtask generate`", file.display());
 }
 
 #[test]

@@ -85,7 +85,8 @@ enum Side {
 }
 
 /// Copies all accounts and bans of `from` into `to`, which is made if it does not exist. `progress`
-/// is told how many accounts of how many are done.
+/// is told how many accounts of how many are done. `renamed` has the new names of servers that have
+/// others there, for last servers.
 ///
 /// # Errors
 /// When one side cannot be read or written. What was written until then is whole, and the copy can
@@ -94,6 +95,7 @@ pub async fn copy(
     from: &StoreUrl,
     to: &StoreUrl,
     options: CopyOptions,
+    renamed: &BTreeMap<String, String>,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Report, AccountError> {
     let source = Side::open_source(from, options.now).await?;
@@ -108,7 +110,12 @@ pub async fn copy(
     let total = names.len();
     progress(0, total);
     for (number, names) in names.chunks(BATCH).enumerate() {
-        let records = source.records(names).await?;
+        let mut records = source.records(names).await?;
+        for last in records.iter_mut().filter_map(|it| it.last_server.as_mut()) {
+            if let Some(new) = renamed.get(last) {
+                last.clone_from(new);
+            }
+        }
         copy_batch(&mut target, &records, &mut known, options, &mut report).await?;
         progress((number * BATCH + names.len()).min(total), total);
     }

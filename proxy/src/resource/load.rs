@@ -30,6 +30,16 @@ pub fn load(path: &Path) -> Result<Network, ResourceError> {
     assemble(path, &docs)
 }
 
+/// Reads documents that are not in a file yet.
+///
+/// # Errors
+/// As [`load`], with `path` for the file.
+pub(crate) fn check(path: &Path, text: &str) -> Result<Network, ResourceError> {
+    let mut docs = Vec::new();
+    read_documents(path, text, &mut docs)?;
+    assemble(path, &docs)
+}
+
 /// All files with their text.
 pub(super) fn read_files(path: &Path) -> Result<Vec<(PathBuf, String)>, ResourceError> {
     let whole = |file: &Path, what: String| ResourceError::whole(file, what);

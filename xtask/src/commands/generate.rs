@@ -6,7 +6,8 @@ use xtask::{Error, Result, chart, paths, tools};
 
 use super::usage;
 
-/// Writes the custom resource definitions, their copies in the chart, and the plain manifests. A
+/// Writes the custom resource definitions, the manual of their fields, their copies in the chart, and
+/// the plain manifests. A
 /// program of the crate makes the definitions, so that this one need not be built with everything
 /// that Kubernetes' types bring along.
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
@@ -17,6 +18,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     command.current_dir(paths::workspace());
     command.args(["run", "--quiet", "--locked", "--package", "mesegate-resource"]);
     command.args(["--features", "crd", "--example", "definitions", "--", "deploy/crds"]);
+    command.arg("doc/fields.md");
     let status = command.status().map_err(Error::io("starting cargo"))?;
     if !status.success() {
         return Ok(false);

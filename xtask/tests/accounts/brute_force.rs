@@ -26,7 +26,10 @@ const ADDRESSES: usize = 1_000;
 const COST: Duration = Duration::from_millis(6);
 
 /// Passes datagrams on from an address of its own, as a machine elsewhere would send them.
-async fn elsewhere(from: Ipv4Addr, to: SocketAddr) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+pub(crate) async fn elsewhere(
+    from: Ipv4Addr,
+    to: SocketAddr,
+) -> (SocketAddr, tokio::task::JoinHandle<()>) {
     let front = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let back = UdpSocket::bind((from, 0)).await.unwrap();
     back.connect(to).await.unwrap();

@@ -132,7 +132,7 @@ fn import(folder: &Path, from: &str, to: &str) -> String {
     text
 }
 
-async fn empty_database(postgres: &Postgres, name: &str) -> String {
+pub(crate) async fn empty_database(postgres: &Postgres, name: &str) -> String {
     let mut db = connect(&postgres.url("postgres")).await;
     let make = format!("CREATE DATABASE {name}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(make)).execute(&mut db).await.unwrap();

@@ -1,10 +1,14 @@
-//! Writes the custom resource definitions into a folder, one file each. `cargo xtask generate`
-//! calls it.
+//! Writes the custom resource definitions into a folder, one file each, and the manual of all their
+//! fields into a file. `cargo xtask generate` calls it.
+
+mod manual;
 
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = std::env::args().nth(1).ok_or("the folder is missing")?;
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().ok_or("the folder is missing")?;
+    let manual = arguments.next().ok_or("the manual's file is missing")?;
     std::fs::create_dir_all(&folder)?;
     for (plural, definition) in mesegate_resource::schema::definitions() {
         let file = Path::new(&folder).join(format!("{plural}.yaml"));
@@ -14,5 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         )?;
         println!("{}", file.display());
     }
+    std::fs::write(&manual, manual::text())?;
+    println!("{manual}");
     Ok(())
 }
