@@ -26,7 +26,7 @@ const PAGE: usize = 500;
 /// Longest password that is read.
 const LONGEST_PASSWORD: usize = 1024;
 
-/// Lists, changes and moves accounts and bans. The proxy may be running or not
+/// Lists, changes and moves accounts, bans and mutes. The proxy may be running or not
 #[derive(Debug, Clone, Args)]
 pub struct AccountsOptions {
     /// The proxy's data folder
@@ -48,7 +48,7 @@ pub enum Action {
     /// Lists all accounts: name, last login in Unix seconds (-1: never), kind of password,
     /// privileges
     List,
-    /// Shows one account, without its password, and the bans of its name
+    /// Shows one account, without its password, and whether its name is muted or banned
     Show {
         /// The player's name
         name: String,
@@ -64,12 +64,12 @@ pub enum Action {
         #[arg(long)]
         create: bool,
     },
-    /// Removes an account; bans of its name stay
+    /// Removes an account; bans and mutes of its name stay
     Delete {
         /// The player's name
         name: String,
     },
-    /// Takes accounts and bans from elsewhere into the store. FROM is sqlite:PATH,
+    /// Takes accounts, bans and mutes from elsewhere into the store. FROM is sqlite:PATH,
     /// postgres://USER@HOST/DATABASE, files:DIR, authtxt:PATH or ipban:PATH, those of
     /// mt-multiserver-proxy included
     Import {
@@ -79,7 +79,7 @@ pub enum Action {
         #[command(flatten)]
         copy: CopyArgs,
     },
-    /// Writes the store's accounts and bans elsewhere; TO is of the same kinds
+    /// Writes the store's accounts, bans and mutes elsewhere; TO is of the same kinds
     Export {
         /// The other store or file
         to: Option<String>,
@@ -223,10 +223,17 @@ async fn show(url: &StoreUrl, name: &str) -> Result<(), AccountsError> {
     println!("privileges  {}", privileges.join(", "));
     println!("last login  {}", record.last_login);
     println!("last server {}", record.last_server.as_deref().unwrap_or("unknown"));
-    let ban = accounts.bans().check(Some(name), None, unix_now() as i64).await?;
+    let until =
+        |end: Option<i64>| end.map_or_else(|| "for ever".into(), |it| format!("until {it}"));
+    let (mutes, now) = (accounts.mutes(), unix_now() as i64);
+    mutes.refresh().await?;
+    if let Some(mute) = mutes.of(name, now) {
+        println!("muted       {} by {}: {}", until(mute.expires), mute.author, mute.reason);
+    }
+    let ban = accounts.bans().check(Some(name), None, now).await?;
     if let Some(ban) = ban {
         let BanSubject::Name(_) = ban.terms.subject else { return Ok(()) };
-        let until = ban.terms.expires.map_or_else(|| "for ever".into(), |it| format!("until {it}"));
+        let until = until(ban.terms.expires);
         println!("banned      {until} by {}: {}", ban.terms.author, ban.terms.reason);
     }
     accounts.close().await;
@@ -310,7 +317,9 @@ fn told(report: &Report, dry_run: bool) -> String {
         let _ = writeln!(text, "no place there for: {}", report.losses.join(", "));
     }
     let would = if dry_run { "would be " } else { "" };
-    for (what, tally) in [("accounts", report.accounts), ("bans", report.bans)] {
+    for (what, tally) in
+        [("accounts", report.accounts), ("bans", report.bans), ("mutes", report.mutes)]
+    {
         let Tally { added, replaced, same, kept, refused } = tally;
         let _ = writeln!(
             text,

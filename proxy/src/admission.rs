@@ -5,21 +5,23 @@
 //! once are bounded by what arithmetic may cost at a time (`mesegate_auth::srp::blocking`), where
 //! those that have failed lately wait behind everybody else.
 
+mod failures;
+mod keep;
+
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mesegate_auth::Prefix;
+use mesegate_auth::{FailedLogins, FailureChange, Prefix};
 use mesegate_resource::Admission;
 
-/// Names and prefixes that are remembered, each. When there would be more, those are forgotten
-/// that failed longest ago.
-const MOST: usize = 50_000;
+use crate::bucket::{Bucket, Rate};
+use failures::Failures;
+pub(crate) use keep::Keeper;
 
-/// Failures are forgotten when none has come for so long, or for twice the longest wait.
-const MEMORY: Duration = Duration::from_mins(10);
+/// Names and prefixes that are remembered, each.
+const MOST: usize = 50_000;
 
 /// Wrong passwords of one prefix for whatever names before it counts as one that guesses: a
 /// household or a school makes some, too.
@@ -62,22 +64,9 @@ pub(crate) struct Attempts {
 
 #[derive(Debug, Default)]
 struct State {
-    of_names: HashMap<Who, Failures>,
-    of_prefixes: HashMap<Prefix, Failures>,
-    logins: HashMap<Prefix, Allowance>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Failures {
-    count: u32,
-    last: Instant,
-}
-
-/// Logins that may be begun: it fills up by the minute.
-#[derive(Debug, Clone, Copy)]
-struct Allowance {
-    left: f64,
-    since: Instant,
+    failures: Failures,
+    /// Logins that were begun.
+    logins: HashMap<Prefix, Bucket>,
 }
 
 impl Attempts {
@@ -92,66 +81,54 @@ impl Attempts {
         now: Instant,
     ) -> Result<(), TooOften> {
         let mut state = self.lock();
-        if let Some(failures) = state.of_names.get(who) {
-            let wait = failures.left(admission.free_failures, admission, now);
-            if !wait.is_zero() {
-                return Err(TooOften::Failures(wait));
-            }
+        let wait = state.failures.wait(who, admission, now);
+        if !wait.is_zero() {
+            return Err(TooOften::Failures(wait));
         }
-        if let Some(failures) = state.of_prefixes.get(&who.prefix) {
-            let wait = failures.left(FREE_OF_PREFIX.max(admission.free_failures), admission, now);
-            if !wait.is_zero() {
-                return Err(TooOften::Failures(wait));
-            }
+        let most = f64::from(admission.logins_per_minute);
+        if most == 0.0 {
+            return Ok(());
         }
-        let rate = f64::from(admission.logins_per_minute);
-        if rate > 0.0 {
+        let rate = Rate { per_second: most / 60.0, most };
+        if state.logins.len() >= MOST {
+            state.logins.retain(|_, it| !it.is_full(rate, now));
             if state.logins.len() >= MOST {
-                // Full again by then, and so as good as new.
-                state.logins.retain(|_, it| now.duration_since(it.since) < Duration::from_mins(1));
-                if state.logins.len() >= MOST {
-                    state.logins.clear();
-                }
+                state.logins.clear();
             }
-            let allowance =
-                state.logins.entry(who.prefix).or_insert(Allowance { left: rate, since: now });
-            let passed = now.duration_since(allowance.since).as_secs_f64();
-            allowance.left = (allowance.left + passed * rate / 60.0).min(rate);
-            allowance.since = now;
-            if allowance.left < 1.0 {
-                let wait = (1.0 - allowance.left) * 60.0 / rate;
-                return Err(TooOften::Logins(Duration::from_secs_f64(wait)));
-            }
-            allowance.left -= 1.0;
         }
-        Ok(())
+        let bucket = state.logins.entry(who.prefix).or_insert_with(|| Bucket::full(rate, now));
+        bucket.take(rate, now).map_err(TooOften::Logins)
     }
 
     /// Whether somebody sent a wrong password lately, and so waits behind those who did not.
     pub(crate) fn is_suspect(&self, who: &Who) -> bool {
-        let state = self.lock();
-        state.of_names.contains_key(who) || state.of_prefixes.contains_key(&who.prefix)
+        self.lock().failures.has(who)
     }
 
     /// The password was wrong.
     pub(crate) fn failed(&self, who: Who, admission: &Admission, now: Instant) {
-        let mut state = self.lock();
-        let prefix = who.prefix;
-        note(&mut state.of_prefixes, prefix, admission, now);
-        note(&mut state.of_names, who, admission, now);
+        self.lock().failures.add(who, admission, now);
     }
 
     /// The password was right: what somebody mistyped before is forgotten. What they sent for other
     /// names is not.
-    pub(crate) fn succeeded(&self, who: &Who) {
-        let mut state = self.lock();
-        let Some(own) = state.of_names.remove(who) else { return };
-        if let Some(failures) = state.of_prefixes.get_mut(&who.prefix) {
-            failures.count = failures.count.saturating_sub(own.count);
-            if failures.count == 0 {
-                state.of_prefixes.remove(&who.prefix);
-            }
-        }
+    pub(crate) fn succeeded(&self, who: &Who, now: Instant) {
+        self.lock().failures.forget(who, now);
+    }
+
+    /// What happened since the last time and is to be stored, at most `most`.
+    fn take_unwritten(&self, most: usize, clock: Clock) -> Vec<FailureChange> {
+        self.lock().failures.take_unwritten(most, clock)
+    }
+
+    /// What was taken could not be stored.
+    fn put_back(&self, changes: Vec<FailureChange>, clock: Clock) {
+        self.lock().failures.put_back(changes, clock);
+    }
+
+    /// Takes over what is stored.
+    fn learn(&self, stored: Vec<FailedLogins>, admission: &Admission, clock: Clock) {
+        self.lock().failures.learn(stored, admission, clock);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -159,36 +136,23 @@ impl Attempts {
     }
 }
 
-impl Failures {
-    /// How long the next attempt has to wait: twice as long after each failure that is not free.
-    fn left(&self, free: u32, admission: &Admission, now: Instant) -> Duration {
-        let Some(beyond) = self.count.checked_sub(free) else { return Duration::ZERO };
-        let longest = u64::from(admission.longest_wait_seconds);
-        let wait = 1_u64.checked_shl(beyond).unwrap_or(u64::MAX).min(longest);
-        Duration::from_secs(wait).saturating_sub(now.duration_since(self.last))
-    }
+/// One moment on both clocks: what is stored has the time of day, what is measured does not.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    now: Instant,
+    unix: i64,
 }
 
-fn note<K: Eq + Hash>(all: &mut HashMap<K, Failures>, key: K, admission: &Admission, now: Instant) {
-    let memory = MEMORY.max(Duration::from_secs(2 * u64::from(admission.longest_wait_seconds)));
-    let stale = |it: &Failures| now.duration_since(it.last) > memory;
-    if all.len() >= MOST && !all.contains_key(&key) {
-        all.retain(|_, it| !stale(it));
-        if all.len() >= MOST {
-            // The older half.
-            let mut times: Vec<Instant> = all.values().map(|it| it.last).collect();
-            let middle = times.len() / 2;
-            let (_, middle, _) = times.select_nth_unstable(middle);
-            let middle = *middle;
-            all.retain(|_, it| it.last > middle);
-        }
+impl Clock {
+    fn instant(self, unix: i64) -> Instant {
+        let ago = Duration::from_secs(self.unix.saturating_sub(unix).max(0).unsigned_abs());
+        self.now.checked_sub(ago).unwrap_or(self.now)
     }
-    let failures = all.entry(key).or_insert(Failures { count: 0, last: now });
-    if stale(failures) {
-        failures.count = 0;
+
+    fn unix(self, at: Instant) -> i64 {
+        let ago = self.now.saturating_duration_since(at).as_secs();
+        self.unix.saturating_sub(i64::try_from(ago).unwrap_or(i64::MAX))
     }
-    failures.count = failures.count.saturating_add(1);
-    failures.last = now;
 }
 
 #[cfg(test)]
@@ -221,7 +185,7 @@ mod tests {
         // Another address of the same household is the same guesser.
         let neighbour = who("alice", "2001:db8::2", &admission);
         assert!(attempts.begin(&neighbour, &admission, now).is_err());
-        attempts.succeeded(&guesser);
+        attempts.succeeded(&guesser, now);
         assert_eq!(attempts.begin(&guesser, &admission, now), Ok(()));
         assert!(!attempts.is_suspect(&guesser));
     }
@@ -252,19 +216,5 @@ mod tests {
         let Err(TooOften::Logins(wait)) = attempts.begin(&who, &admission, now) else { panic!() };
         assert_eq!(wait.as_secs(), 10);
         assert_eq!(attempts.begin(&who, &admission, now + wait), Ok(()));
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let admission = Admission::default();
-        let attempts = Attempts::default();
-        let now = Instant::now();
-        for number in 0..MOST as u32 + 1000 {
-            let address = std::net::Ipv4Addr::from_bits(number).into();
-            let who = Who::new("alice", address, &admission);
-            attempts.failed(who, &admission, now + Duration::from_millis(number.into()));
-        }
-        let state = attempts.lock();
-        assert!(state.of_names.len() <= MOST && state.of_prefixes.len() <= MOST);
     }
 }

@@ -21,9 +21,10 @@ use mesegate_transport::{Binding, Budget, Config, ListenConfig, ListenerStats};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::JoinHandle;
 
 use crate::admin::{About, Local};
-use crate::admission::Attempts;
+use crate::admission::{Attempts, Keeper};
 use crate::attendance::Attendance;
 use crate::base::{self, Base};
 use crate::claims::Claims;
@@ -38,7 +39,7 @@ use crate::losses::Losses;
 use crate::media_http;
 use crate::metrics::Metrics;
 use crate::mod_api::Hub;
-use crate::mutes::Mutes;
+use crate::mutes;
 use crate::network::{Network, Server};
 use crate::players::{Kick, Order, Players};
 use crate::resource::{self, ResourceError};
@@ -152,7 +153,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let Some(accounts) = open_accounts(&database, &mut stop).await? else {
         return Ok(());
     };
-    let bans = accounts.bans();
+    let (bans, muted) = (accounts.bans(), accounts.mutes());
     let store = ContentStore::open(&options.data.join("content"))?;
     let budget = Budget::new(options.buffer_mb as usize * 1024 * 1024);
     let client_transport = Arc::new(Config {
@@ -208,11 +209,12 @@ async fn serve(options: Options) -> Result<(), RunError> {
         about: About { name: options.proxy_name(), started, ready },
         resources: options.resources.clone().filter(|_| options.control.controller.is_empty()),
         fleet: !options.control.controller.is_empty(),
-        mutes: Mutes::default(),
+        mutes: muted,
         shutdown: Notify::new(),
         stopping,
     });
     tokio::spawn(shared.attendance.clone().keep(shared.players.clone()));
+    let keepers = remember(&shared).await;
     loaded(&shared);
     // Set once: only here.
     let _ = looked_at.set(shared.library.clone());
@@ -244,8 +246,27 @@ async fn serve(options: Options) -> Result<(), RunError> {
         // It ends by itself when its goodbye was answered, or in two seconds.
         let _ = listed.await;
     }
+    for keeper in keepers {
+        // They end by themselves, soon after the process was asked to stop.
+        let _ = keeper.await;
+    }
     shared.accounts.close().await;
     Ok(())
+}
+
+/// Reads what the account store remembers for all logins and all chat, before there are any, and
+/// keeps it up to date. A store that fails meanwhile keeps nobody out.
+async fn remember(shared: &Arc<Shared>) -> [JoinHandle<()>; 2] {
+    let mut keeper = Keeper::new(shared.accounts.failures());
+    keeper.turn(shared).await;
+    if let Err(error) = shared.mutes.refresh().await {
+        tracing::error!(%error, "who is muted is not known yet");
+    }
+    let (one, other) = (Arc::clone(shared), Arc::clone(shared));
+    [
+        tokio::spawn(async move { keeper.keep(&one).await }),
+        tokio::spawn(async move { mutes::keep(&other).await }),
+    ]
 }
 
 /// Opens the account store, waiting for one that is away; `None` if the process was told to stop

@@ -16,6 +16,7 @@ mod app;
 mod attendance;
 mod banned;
 mod base;
+mod bucket;
 mod claims;
 pub mod cli;
 mod console;

@@ -1,12 +1,10 @@
-//! Who must not write: neither in the chat of any world nor to other players. Forgotten when the
-//! process ends; who is to be silent for longer is banned.
+//! Who must not write: neither in the chat of any world nor to other players.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::Duration;
 
-/// Players who can be muted at once.
-const MOST: usize = 10_000;
+use mesegate_auth::Mute;
+
+use crate::shared::Shared;
 
 /// Chat commands of the engine and of common mods that write to others. Other commands, which do
 /// something in the game, are left to a muted player.
@@ -29,73 +27,36 @@ const TALK: [&str; 16] = [
     "w",
 ];
 
-/// That a player must not write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mute {
-    /// When it ends by itself.
-    pub(crate) until: Option<SystemTime>,
-    /// What the player reads; may be empty.
-    pub(crate) reason: String,
-}
+/// How often the store is asked whether something has changed.
+const EVERY: Duration = Duration::from_secs(2);
 
-impl Mute {
-    fn holds(&self, now: SystemTime) -> bool {
-        self.until.is_none_or(|until| until > now)
-    }
-
-    /// What the player reads.
-    pub(crate) fn told(&self, now: SystemTime) -> String {
-        let reason = match self.reason.as_str() {
-            "" => String::new(),
-            reason => format!(": {reason}"),
-        };
-        let left = self.until.and_then(|until| until.duration_since(now).ok());
-        let end = left.map_or_else(String::new, |left| {
-            format!(" for {}", crate::banned::span(left.as_secs()))
-        });
-        format!("You are muted{end}{reason}")
-    }
-}
-
-/// Who must not write, by names in lower case.
-#[derive(Debug, Default)]
-pub(crate) struct Mutes {
-    list: Mutex<HashMap<String, Mute>>,
-}
-
-impl Mutes {
-    /// Mutes a player, or changes how. False if too many are muted.
-    pub(crate) fn set(&self, name: &str, mute: Mute, now: SystemTime) -> bool {
-        let mut list = self.lock();
-        let name = name.to_ascii_lowercase();
-        if list.len() >= MOST && !list.contains_key(&name) {
-            list.retain(|_, mute| mute.holds(now));
-            if list.len() >= MOST {
-                return false;
-            }
+/// Keeps what is known up to date until the process is asked to stop. While the store is away, what
+/// is known stays in force.
+pub(crate) async fn keep(shared: &Shared) {
+    let mut away = false;
+    loop {
+        let error = shared.mutes.refresh().await.err();
+        if let Some(error) = error.as_ref().filter(|_| !away) {
+            tracing::warn!(%error, "who is muted stays so; changes by other proxies are not seen");
         }
-        list.insert(name, mute);
-        true
-    }
-
-    /// Lets a player write again; false if they could.
-    pub(crate) fn lift(&self, name: &str, now: SystemTime) -> bool {
-        let removed = self.lock().remove(&name.to_ascii_lowercase());
-        removed.is_some_and(|mute| mute.holds(now))
-    }
-
-    /// Why a player must not write, if so.
-    pub(crate) fn of(&self, name: &str, now: SystemTime) -> Option<Mute> {
-        let list = self.lock();
-        if list.is_empty() {
-            return None;
+        away = error.is_some();
+        if tokio::time::timeout(EVERY, shared.stopped()).await.is_ok() {
+            return;
         }
-        list.get(&name.to_ascii_lowercase()).filter(|mute| mute.holds(now)).cloned()
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Mute>> {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What a muted player reads, at `now` in Unix seconds.
+pub(crate) fn told(mute: &Mute, now: i64) -> String {
+    let reason = match mute.reason.as_str() {
+        "" => String::new(),
+        reason => format!(": {reason}"),
+    };
+    let end = mute.expires.map_or_else(String::new, |end| {
+        let left = u64::try_from(end.saturating_sub(now)).unwrap_or(0);
+        format!(" for {}", crate::banned::span(left))
+    });
+    format!("You are muted{end}{reason}")
 }
 
 /// Whether a chat line is read by others, as opposed to a command that does something.
@@ -107,38 +68,19 @@ pub(crate) fn is_talk(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
-    fn mutes_hold_until_they_end_or_are_lifted() {
-        let mutes = Mutes::default();
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let later = now + Duration::from_mins(10);
-        assert!(mutes.set("Bob", Mute { until: Some(later), reason: "caps".into() }, now));
-        let mute = mutes.of("bOB", now).unwrap();
-        assert_eq!(mute.told(now), "You are muted for 10 minutes: caps");
-        assert_eq!(mutes.of("bob", later), None);
-        assert!(!mutes.lift("bob", later) && !mutes.lift("bob", now));
-        assert!(mutes.set("bob", Mute { until: None, reason: String::new() }, now));
-        assert_eq!(mutes.of("bob", later).unwrap().told(later), "You are muted");
-        assert!(mutes.lift("BOB", later) && mutes.of("bob", later).is_none());
-    }
-
-    #[test]
-    fn no_more_are_muted_than_can_be_remembered() {
-        let mutes = Mutes::default();
-        let now = SystemTime::UNIX_EPOCH;
-        let soon = Some(now + Duration::from_secs(1));
-        for index in 0..MOST {
-            let until = if index == 0 { soon } else { None };
-            assert!(mutes.set(&index.to_string(), Mute { until, reason: String::new() }, now));
-        }
-        let mute = Mute { until: None, reason: String::new() };
-        assert!(!mutes.set("new", mute.clone(), now));
-        assert!(mutes.set("1", mute.clone(), now));
-        assert!(mutes.set("new", mute, now + Duration::from_secs(2)));
+    fn the_reason_and_the_end_are_told() {
+        let mute = |reason: &str, expires| Mute {
+            name: "bob".into(),
+            reason: reason.into(),
+            author: "staff".into(),
+            created: 0,
+            expires,
+        };
+        assert_eq!(told(&mute("caps", Some(700)), 100), "You are muted for 10 minutes: caps");
+        assert_eq!(told(&mute("", None), 100), "You are muted");
     }
 
     #[test]

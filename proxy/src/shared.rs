@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use mesegate_auth::{Accounts, BackendKey, Bans};
+use mesegate_auth::{Accounts, BackendKey, Bans, Mutes};
 use mesegate_backend::Credentials;
 use mesegate_content::Library;
 use mesegate_protocol::map::BlockCache;
@@ -23,7 +23,6 @@ use crate::departures::Departures;
 use crate::losses::Losses;
 use crate::metrics::Metrics;
 use crate::mod_api::Hub;
-use crate::mutes::Mutes;
 use crate::network::{Network, Server};
 use crate::players::Players;
 use crate::selection::Selector;

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::bans::Bans;
+use crate::failures::Failures;
 use crate::files::Files;
+use crate::mutes::Mutes;
 use crate::notes::Notes;
 use crate::sql::Sql;
 use crate::url::{StoreUrl, Target};
@@ -151,6 +153,22 @@ impl Accounts {
     /// The bans in the same store.
     pub fn bans(&self) -> Bans {
         Bans::new(self.store.clone())
+    }
+
+    /// The mutes in the same store. Nothing is known of them before the first
+    /// [`refresh`](Mutes::refresh).
+    pub fn mutes(&self) -> Mutes {
+        Mutes::new(self.store.clone())
+    }
+
+    /// The failed logins in the same store.
+    pub fn failures(&self) -> Failures {
+        Failures::new(self.store.clone())
+    }
+
+    /// Whether proxies on other machines can use the same store.
+    pub fn is_shared(&self) -> bool {
+        matches!(&self.store, Store::Sql(sql) if sql.is_server())
     }
 
     /// The account of exactly this name.

@@ -87,8 +87,13 @@ pub struct Ban {
 impl Ban {
     /// Whether it has not ended by itself.
     pub fn holds(&self, now: i64) -> bool {
-        self.terms.expires.is_none_or(|expires| expires > now)
+        holds(self.terms.expires, now)
     }
+}
+
+/// Whether what ends by itself has not.
+pub(crate) fn holds(expires: Option<i64>, now: i64) -> bool {
+    expires.is_none_or(|expires| expires > now)
 }
 
 /// Which ban.

@@ -9,7 +9,8 @@
 //! That layout has no place for the rest, which is kept in further files that it does not look at:
 //! `auth/NAME/privileges` (one a line), `auth/NAME/password` (a password field that is no salt and
 //! verifier: a legacy hash), `auth/NAME/reconnect`, and in `mesegate/bans` all bans with their
-//! terms, one JSON object a line. A ban of one address is in force while its file in `ban/` is
+//! terms, in `mesegate/mutes` mutes and in `mesegate/failures` failed logins, one JSON object a
+//! line. A ban of one address is in force while its file in `ban/` is
 //! there, whoever removes or adds it.
 //!
 //! Every file appears whole or not at all. Salt and verifier belong together: a new pair is written
@@ -21,6 +22,9 @@
 mod account;
 mod atomic;
 mod bans;
+mod failures;
+mod lines;
+mod mutes;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

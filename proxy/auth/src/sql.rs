@@ -8,6 +8,8 @@
 
 mod accounts;
 mod bans;
+mod failures;
+mod mutes;
 mod records;
 mod schema;
 
@@ -117,6 +119,11 @@ impl Sql {
             Dialect::Sqlite => SQLITE_LIMIT,
             Dialect::Postgres => POSTGRES_LIMIT,
         }
+    }
+
+    /// Whether it is a server, and not a file.
+    pub(crate) fn is_server(&self) -> bool {
+        self.dialect == Dialect::Postgres
     }
 
     pub(crate) async fn close(&self) {

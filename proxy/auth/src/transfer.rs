@@ -1,10 +1,11 @@
-//! Moving accounts and bans between stores and files.
+//! Moving accounts, bans and mutes between stores and files.
 //!
 //! A copy can be repeated: what is in the target already is left as it is (or, on demand, changed
 //! to what the source says), so one that was killed is continued by starting it again. It goes in
 //! batches; after each the target is whole.
 
 mod flat;
+mod mutes;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -36,7 +37,7 @@ pub struct CopyOptions {
     pub now: i64,
 }
 
-/// What became of the accounts, or of the bans, of the source.
+/// What became of the accounts, the bans or the mutes of the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
     /// Were not in the target and are now.
@@ -58,6 +59,8 @@ pub struct Report {
     pub accounts: Tally,
     /// Bans.
     pub bans: Tally,
+    /// Mutes.
+    pub mutes: Tally,
     /// What is wrong with those that were refused or kept: the first hundred.
     pub problems: Vec<String>,
     /// Problems beyond those.
@@ -84,9 +87,9 @@ enum Side {
     IpBan(IpBan),
 }
 
-/// Copies all accounts and bans of `from` into `to`, which is made if it does not exist. `progress`
-/// is told how many accounts of how many are done. `renamed` has the new names of servers that have
-/// others there, for last servers.
+/// Copies all accounts, bans and mutes of `from` into `to`, which is made if it does not exist.
+/// `progress` is told how many accounts of how many are done. `renamed` has the new names of servers
+/// that have others there, for last servers.
 ///
 /// # Errors
 /// When one side cannot be read or written. What was written until then is whole, and the copy can
@@ -120,6 +123,7 @@ pub async fn copy(
         progress((number * BATCH + names.len()).min(total), total);
     }
     copy_bans(&source, &mut target, options, &mut report).await?;
+    mutes::copy(&source, &target, options, &mut report).await?;
     target.finish(options.dry_run)?;
     source.close().await;
     target.close().await;
@@ -268,10 +272,10 @@ impl Side {
 
     fn losses(&self) -> Vec<&'static str> {
         match self {
-            Self::AuthTxt(it) if it.is_somewhere() => vec!["last servers", "bans"],
+            Self::AuthTxt(it) if it.is_somewhere() => vec!["last servers", "bans", "mutes"],
             Self::Store(..) | Self::AuthTxt(_) => Vec::new(),
             Self::IpBan(_) => {
-                vec!["accounts", "reasons, notes, authors and ends of bans"]
+                vec!["accounts", "reasons, notes, authors and ends of bans", "mutes"]
             }
         }
     }

@@ -1,15 +1,17 @@
 //! Commands to write to others, and to keep others from it.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use mesegate_admin::{Failure, Selection};
+use mesegate_auth::{AccountError, Mute, MuteError};
 use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::FailureReason as Reason;
 use mesegate_proto::span;
 
 use super::ask::{Answer, Ask, Trouble};
 use super::paint;
-use crate::mutes::Mute;
+use crate::mutes::told;
+use crate::shared::unix_now;
 
 /// Writes to a player in any world.
 pub(super) async fn msg(ask: &mut Ask) -> Answer {
@@ -29,8 +31,9 @@ pub(super) async fn reply(ask: &mut Ask) -> Answer {
 
 async fn write(ask: &Ask, to: &str, text: &str) -> Answer {
     let from = &ask.caller.name;
-    if let Some(mute) = ask.shared.mutes.of(from, SystemTime::now()) {
-        return Err(Trouble::new("MUTED", mute.told(SystemTime::now())));
+    let now = unix_now() as i64;
+    if let Some(mute) = ask.shared.mutes.of(from, now) {
+        return Err(Trouble::new("MUTED", told(&mute, now)));
     }
     let selector = pb::PlayerSelector { names: vec![to.to_owned()], ..Default::default() };
     let line = paint::note(&format!("[{from} to you] {text}"));
@@ -67,23 +70,47 @@ pub(super) async fn mute(ask: &mut Ask) -> Answer {
         Some(Err(_)) | None => None,
     };
     let reason = ask.optional_text()?;
-    let until = time.and_then(|time| SystemTime::now().checked_add(time));
-    let mute = Mute { until, reason };
-    let told = mute.told(SystemTime::now());
-    if !ask.shared.mutes.set(&name, mute, SystemTime::now()) {
-        let text = "too many players are muted";
-        return Err(Trouble::new(Reason::TooManyRequests.name(), text));
-    }
+    let created = unix_now() as i64;
+    let mute = Mute {
+        name: name.clone(),
+        reason,
+        author: ask.caller.name.clone(),
+        created,
+        expires: time.map(|time| created.saturating_add_unsigned(time.as_secs())),
+    };
+    let told = told(&mute, created);
+    ask.shared.mutes.set(mute).await.map_err(|error| match error {
+        MuteError::TooMany => {
+            Trouble::new(Reason::TooManyRequests.name(), "too many players are muted")
+        }
+        MuteError::Store(error) => store(&error),
+    })?;
     tell(ask, &name, &paint::bad(&told)).await;
     let end = time.map_or_else(|| "until unmuted".to_owned(), |it| format!("for {}", long(it)));
-    Ok(vec![paint::good(&format!("{name} is muted{} {end}.", ask.here()))])
+    Ok(vec![paint::good(&format!("{name} is muted{} {end}.", here(ask)))])
+}
+
+/// Proxies with the same store know the same mutes.
+fn here(ask: &Ask) -> &'static str {
+    if ask.shared.accounts.is_shared() { "" } else { ask.here() }
+}
+
+fn store(error: &AccountError) -> Trouble {
+    tracing::error!(%error, "a mute was not changed");
+    let text = if error.is_passing() {
+        "accounts cannot be reached right now; nothing was changed"
+    } else {
+        "the database failed, and nothing was changed; the log has the cause"
+    };
+    Trouble::new(Reason::Store.name(), text)
 }
 
 /// Lets a player write again.
 pub(super) async fn unmute(ask: &mut Ask) -> Answer {
     let name = ask.name()?;
     ask.end()?;
-    if !ask.shared.mutes.lift(&name, SystemTime::now()) {
+    let lifted = ask.shared.mutes.lift(&name, unix_now() as i64).await;
+    if !lifted.map_err(|error| store(&error))? {
         return Err(Trouble::new("NOT_MUTED", format!("nothing keeps {name} from writing")));
     }
     tell(ask, &name, &paint::good("You may write again.")).await;

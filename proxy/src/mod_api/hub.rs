@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::link::Parcel;
+use crate::bucket::{Bucket, Rate};
 
 /// How long data waits for somebody to carry it.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -45,7 +46,7 @@ pub(crate) struct Hub {
 #[derive(Default)]
 struct State {
     servers: BTreeMap<String, Server>,
-    rates: HashMap<String, Rate>,
+    rates: HashMap<String, Bucket>,
 }
 
 #[derive(Default)]
@@ -58,12 +59,6 @@ struct Server {
 struct Carrier {
     visit: u64,
     inbox: mpsc::Sender<Parcel>,
-}
-
-/// A token bucket.
-struct Rate {
-    left: f64,
-    at: Instant,
 }
 
 impl Hub {
@@ -134,16 +129,9 @@ impl Hub {
     pub(super) fn admit(&self, server: &str, rate: u32) -> bool {
         let mut state = self.lock();
         let now = Instant::now();
-        let most = 2.0 * f64::from(rate);
-        let bucket = state.rates.entry(server.to_owned()).or_insert(Rate { left: most, at: now });
-        let earned = now.duration_since(bucket.at).as_secs_f64() * f64::from(rate);
-        bucket.left = (bucket.left + earned).min(most);
-        bucket.at = now;
-        let admitted = bucket.left >= 1.0;
-        if admitted {
-            bucket.left -= 1.0;
-        }
-        admitted
+        let rate = Rate { per_second: rate.into(), most: 2.0 * f64::from(rate) };
+        let new = || Bucket::full(rate, now);
+        state.rates.entry(server.to_owned()).or_insert_with(new).take(rate, now).is_ok()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

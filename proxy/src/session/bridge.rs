@@ -1,6 +1,6 @@
 //! One message at a time, from one leg to the other.
 
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use mesegate_protocol::content::RequestMedia;
 use mesegate_protocol::login::AccessDenied;
@@ -13,7 +13,8 @@ use mesegate_transport::Message;
 
 use super::denial::Denial;
 use super::play::{End, Player};
-use crate::mutes::is_talk;
+use crate::mutes::{is_talk, told};
+use crate::shared::unix_now;
 
 /// Lines that are kept while a player is between two servers.
 const HELD_CHAT: usize = 8;
@@ -91,10 +92,10 @@ impl Player {
                 if let Some(line) = line.strip_prefix(&*network.proxy.command_prefix) {
                     return self.command(line);
                 }
-                if let Some(mute) = self.shared.mutes.of(&self.who.name, SystemTime::now())
+                if let Some(mute) = self.shared.mutes.of(&self.who.name, unix_now() as i64)
                     && is_talk(&line)
                 {
-                    return self.tell(&format!("{}.", mute.told(SystemTime::now())));
+                    return self.tell(&format!("{}.", told(&mute, unix_now() as i64)));
                 }
                 if self.gate.awaits_move() {
                     return self.hold_chat(message);

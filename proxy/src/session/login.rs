@@ -368,7 +368,7 @@ impl<'a> Attempt<'a> {
             )
             .into());
         }
-        self.shared.attempts.succeeded(&who);
+        self.shared.attempts.succeeded(&who, Instant::now());
         let (state, accept) =
             proof.accept(&AuthAccept { sudo: mechanisms, ..AuthAccept::standard() });
         self.link.send(0, true, accept)?;

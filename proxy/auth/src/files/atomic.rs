@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -162,6 +162,16 @@ pub(super) fn sync_parent(path: &Path) -> Result<(), AccountError> {
     let parent = path.parent().unwrap_or(path);
     let sync = || File::open(parent)?.sync_all();
     sync().map_err(failed("sync", parent))
+}
+
+/// Tells one content of a path from another: modification time and number of the file; zeros if it
+/// is not there.
+pub(super) fn state(path: &Path) -> Result<(i64, i64, u64), AccountError> {
+    match fs::metadata(path) {
+        Ok(it) => Ok((it.mtime(), it.mtime_nsec(), it.ino())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok((0, 0, 0)),
+        Err(error) => Err(failed("read", path)(error)),
+    }
 }
 
 /// The content of a file, if it is there.

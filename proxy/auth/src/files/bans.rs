@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Files, Inner, atomic, is_player_name};
+use super::{Files, Inner, atomic, is_player_name, lines};
 use crate::bans::{Ban, BanError, BanKey, BanSubject, NewBan};
 use crate::{AccountError, Prefix};
 
@@ -20,7 +20,7 @@ pub(super) struct Seen {
     bans: Arc<All>,
 }
 
-/// Modification times, and the length of the file with the terms.
+/// Of the file with the terms and of the folder.
 type State = [(i64, i64, u64); 2];
 
 #[derive(Debug, Clone, Default)]
@@ -177,31 +177,23 @@ impl Inner {
     }
 
     fn bans_state(&self) -> Result<State, AccountError> {
-        let look = |path: &std::path::Path| match fs::metadata(path) {
-            Ok(it) => Ok((it.mtime(), it.mtime_nsec(), it.ino())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((0, 0, 0)),
-            Err(error) => Err(atomic::failed("read", path)(error)),
-        };
-        Ok([look(&self.folder.own().join("bans"))?, look(&self.folder.bans())?])
+        let own = atomic::state(&self.folder.own().join("bans"))?;
+        Ok([own, atomic::state(&self.folder.bans())?])
     }
 
     fn load_bans(&self) -> Result<All, AccountError> {
         let path = self.folder.own().join("bans");
-        let text = atomic::read(&path)?.unwrap_or_default();
-        let broken = |why: String| AccountError::Content { path: path.clone(), why };
-        let text = String::from_utf8(text).map_err(|error| broken(error.to_string()))?;
-        let mut lines = text.lines();
+        let text = lines::text(&path)?;
+        let mut each = text.lines();
         let mut all = All { bans: Vec::new(), next: 1 };
-        if let Some(header) = lines.next() {
-            let header: Header =
-                serde_json::from_str(header).map_err(|error| broken(error.to_string()))?;
+        if let Some(header) = each.next() {
+            let header: Header = lines::parse(&path, header)?;
             all.next = header.next.max(1);
         }
         let mut files = self.banned_addresses()?;
         let now = unix_now();
-        for line in lines {
-            let line = serde_json::from_str(line).map_err(|error| broken(error.to_string()))?;
-            let ban = ban(line)?;
+        for line in each {
+            let ban = ban(lines::parse(&path, line)?)?;
             all.next = all.next.max(ban.id + 1);
             if let BanSubject::Addresses(prefix) = &ban.terms.subject
                 && host(&ban.terms.subject).is_some()
@@ -255,12 +247,8 @@ impl Inner {
 
     fn save_bans(&self, all: &All) -> Result<(), AccountError> {
         let path = self.folder.own().join("bans");
-        let broken = |error: serde_json::Error| AccountError::Content {
-            path: path.clone(),
-            why: error.to_string(),
-        };
-        let mut text = serde_json::to_string(&Header { next: all.next }).map_err(broken)?;
-        text.push('\n');
+        let mut text = String::new();
+        lines::push(&path, &mut text, &Header { next: all.next })?;
         for Ban { id, terms } in &all.bans {
             let (name, addresses) = terms.subject.columns();
             let line = Line {
@@ -273,8 +261,7 @@ impl Inner {
                 created: terms.created,
                 expires: terms.expires,
             };
-            text.push_str(&serde_json::to_string(&line).map_err(broken)?);
-            text.push('\n');
+            lines::push(&path, &mut text, &line)?;
         }
         self.folder.replace(&path, text.as_bytes())?;
         // The other program knows no end of a ban.

@@ -13,6 +13,7 @@ pub(super) struct Tables {
     pub(super) privileges: bool,
     pub(super) players: bool,
     pub(super) bans: bool,
+    pub(super) mutes: bool,
 }
 
 /// As current engines make it (`database/database-sqlite3.cpp`, `AuthDatabaseSQLite3`). Engines up
@@ -38,19 +39,22 @@ const PRIVILEGES: &str = "CREATE TABLE user_privileges (\
      CONSTRAINT fk_id FOREIGN KEY (id) REFERENCES auth (id) ON DELETE CASCADE)";
 
 /// Finds out at the start whether the tables are what they should be.
-const PROBES: [&str; 3] = [
+const PROBES: [&str; 5] = [
     "SELECT auth.id, name, password, last_login, privilege \
      FROM auth LEFT JOIN user_privileges ON user_privileges.id = auth.id LIMIT 1",
     "SELECT id, name, addresses, reason, note, author, created, expires FROM mesegate_ban LIMIT 1",
     "SELECT mesegate_player.name, mesegate_player.server, mesegate_reconnect.expires \
      FROM mesegate_player, mesegate_reconnect LIMIT 1",
+    "SELECT name, reason, author, mesegate_mute.created, expires, number \
+     FROM mesegate_mute, mesegate_change LIMIT 1",
+    "SELECT name, prefix, number, last FROM mesegate_failure LIMIT 1",
 ];
 
 /// What changes the proxy's tables from one version to the next, in SQLite and in PostgreSQL. The
 /// first tolerates what releases made that did not count versions.
 ///
 /// Numbers of bans are not used again: who lifts a ban by its number must not hit a later one.
-const MIGRATIONS: [[&[&str]; 2]; 2] = [
+const MIGRATIONS: [[&[&str]; 2]; 3] = [
     [
         &[
             "CREATE TABLE IF NOT EXISTS mesegate_reconnect (\
@@ -90,11 +94,31 @@ const MIGRATIONS: [[&[&str]; 2]; 2] = [
         ],
     ],
     [LAST_SERVERS, LAST_SERVERS],
+    [MUTES_AND_FAILURES, MUTES_AND_FAILURES],
 ];
 
 const LAST_SERVERS: &[&str] = &["CREATE TABLE mesegate_player (\
      name TEXT PRIMARY KEY NOT NULL, \
      server TEXT NOT NULL)"];
+
+/// Names are in lower case.
+const MUTES_AND_FAILURES: &[&str] = &[
+    "CREATE TABLE mesegate_mute (\
+     name TEXT PRIMARY KEY NOT NULL, \
+     reason TEXT NOT NULL, \
+     author TEXT NOT NULL, \
+     created BIGINT NOT NULL, \
+     expires BIGINT)",
+    "CREATE TABLE mesegate_change (what TEXT PRIMARY KEY NOT NULL, number BIGINT NOT NULL)",
+    "INSERT INTO mesegate_change (what, number) VALUES ('mutes', 0)",
+    "CREATE TABLE mesegate_failure (\
+     name TEXT NOT NULL, \
+     prefix TEXT NOT NULL, \
+     number BIGINT NOT NULL, \
+     last BIGINT NOT NULL, \
+     PRIMARY KEY (name, prefix))",
+    "CREATE INDEX mesegate_failure_last ON mesegate_failure (last)",
+];
 
 impl Sql {
     /// Makes the tables that are missing and brings those of the proxy up to date.
@@ -114,7 +138,7 @@ impl Sql {
             sqlx::query(probe).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
-        Ok(Tables { auth: true, privileges: true, players: true, bans: true })
+        Ok(Tables { auth: true, privileges: true, players: true, bans: true, mutes: true })
     }
 
     async fn migrate(&self, transaction: &mut Transaction<'_, Any>) -> Result<(), AccountError> {
@@ -152,6 +176,7 @@ impl Sql {
             privileges: self.has(&mut transaction, "user_privileges").await?,
             players: self.has(&mut transaction, "mesegate_player").await?,
             bans: self.has(&mut transaction, "mesegate_ban").await?,
+            mutes: self.has(&mut transaction, "mesegate_mute").await?,
         };
         transaction.rollback().await?;
         Ok(tables)
