@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::Accounts;
 use crate::transfer::{self, CopyOptions, Tally};
@@ -113,7 +115,9 @@ async fn mutes_go_along_with_accounts() {
     source.put(&[mute("past", Some(1001))]).await.unwrap();
     let (from, to) = (sqlite.parse().unwrap(), files.parse().unwrap());
     let options = |dry_run, replace| CopyOptions { dry_run, replace, now: 2000 };
-    let copy = async |options| transfer::copy(&from, &to, options, |_, _| {}).await.unwrap().mutes;
+    let copy = async |options| {
+        transfer::copy(&from, &to, options, &BTreeMap::new(), |_, _| {}).await.unwrap().mutes
+    };
     let tally = Tally { added: 2, ..Tally::default() };
     assert_eq!(copy(options(true, false)).await, tally);
     assert_eq!(copy(options(false, false)).await, tally);
@@ -128,7 +132,9 @@ async fn mutes_go_along_with_accounts() {
     assert_eq!(target.list().await.unwrap().len(), 2);
 
     let text = format!("authtxt:{}/auth.txt", folder.path().display()).parse().unwrap();
-    let report = transfer::copy(&from, &text, options(false, false), |_, _| {}).await.unwrap();
+    let report = transfer::copy(&from, &text, options(false, false), &BTreeMap::new(), |_, _| {})
+        .await
+        .unwrap();
     assert_eq!((report.mutes.refused, report.problems.len()), (2, 2));
     assert!(report.losses.contains(&"mutes"));
 }
