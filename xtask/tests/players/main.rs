@@ -17,3 +17,4 @@ mod refusals;
 mod server_list;
 #[path = "../support/mod.rs"]
 mod support;
+mod targets;
