@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot, watch};
 
+use crate::abroad::Abroad;
 use crate::admin::{About, Local};
 use crate::admission::Attempts;
 use crate::attendance::Attendance;
@@ -197,6 +198,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         metrics,
         players,
         attendance: Attendance::default(),
+        abroad: Abroad::default(),
         claims,
         selector: Selector::default(),
         draining: AtomicBool::new(false),
@@ -212,7 +214,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         shutdown: Notify::new(),
         stopping,
     });
-    tokio::spawn(shared.attendance.clone().keep(shared.players.clone()));
+    tokio::spawn(shared.attendance.clone().keep(shared.players.clone(), shared.abroad.clone()));
     loaded(&shared);
     // Set once: only here.
     let _ = looked_at.set(shared.library.clone());
