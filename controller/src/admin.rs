@@ -22,7 +22,9 @@ use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::FailureReason as Reason;
 use mesegate_proto::control::v1::command::Op;
 use mesegate_proto::control::v1::command_result::Result as Outcome;
-use mesegate_proto::control::v1::{DrainCommand, KickCommand, MoveCommand, TellCommand};
+use mesegate_proto::control::v1::{
+    DataCommand, DrainCommand, KickCommand, MoveCommand, TellCommand,
+};
 use mesegate_resource::{GroupSpec, Kind, ProxySpec, ServerSpec};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
@@ -142,10 +144,13 @@ impl Network for Whole {
         &self,
         wanted: &Selection,
         text: &str,
+        from: Option<&str>,
         deadline: Instant,
     ) -> Result<u32, Failure> {
+        let from = from.unwrap_or_default();
         let told = self.fleet.proxies().into_iter().map(|proxy| {
-            let command = TellCommand { selector: Some(wanted.selector()), text: text.to_owned() };
+            let selector = Some(wanted.selector());
+            let command = TellCommand { selector, text: text.to_owned(), from: from.to_owned() };
             async move { self.fleet.command(&proxy, Op::Tell(command), deadline).await }
         });
         let answers: Vec<_> = stream::iter(told).buffer_unordered(AT_A_TIME).collect().await;
@@ -160,6 +165,24 @@ impl Network for Whole {
             }
         }
         Ok(players)
+    }
+
+    async fn carry(&self, data: DataCommand, deadline: Instant) -> Result<u32, Failure> {
+        // Always in the same order, so that what was sent first comes first.
+        for proxy in self.fleet.on_server(&data.server, &data.proxy) {
+            let op = Op::Data(data.clone());
+            match self.fleet.command(&proxy, op, deadline).await {
+                Ok(Outcome::Taken(0)) => {}
+                Ok(Outcome::Taken(parcels)) => return Ok(parcels),
+                Ok(_) => return Err(odd()),
+                // An older one, or one whose players have left meanwhile.
+                Err(failure)
+                    if matches!(failure.reason, Reason::InvalidField | Reason::ProxyGone) => {}
+                // It may have been taken, and must not come twice.
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(0)
     }
 
     async fn set_state(
@@ -303,7 +326,7 @@ impl Changes for Followed {
     async fn next(&mut self) -> Result<admin::Change, Ended> {
         match self.0.recv().await {
             Ok(Change::Present(player)) => Ok(admin::Change::Present((*player).clone())),
-            Ok(Change::Gone(name)) => Ok(admin::Change::Gone(name)),
+            Ok(Change::Gone { name, .. }) => Ok(admin::Change::Gone(name)),
             Err(RecvError::Lagged(missed)) => Err(Ended::Behind(missed)),
             Err(RecvError::Closed) => Err(Ended::Stopping),
         }

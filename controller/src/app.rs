@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kube::Client;
 use mesegate_admin::{
-    Admin, AdminError, Authority, ProxyTokens, Tls, TlsError, TokensError, accept,
+    Admin, AdminError, Authority, Network, ProxyTokens, Tls, TlsError, TokensError, accept,
     follow_certificate,
 };
 use mesegate_proto::control::MAX_MESSAGE;
@@ -30,7 +30,7 @@ use crate::janitor::Janitor;
 use crate::lease::{self, Leadership};
 use crate::listing::keep_listed;
 use crate::metrics::Metrics;
-use crate::stream::Control;
+use crate::stream::{Asked, Control};
 use crate::trust::{Gate, Reviews};
 use crate::writer::Writer;
 
@@ -144,7 +144,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     );
     let events =
         Events::publish(client.clone(), namespace.clone(), options.identity(), metrics.clone());
-    let whole = Whole {
+    let whole: Arc<dyn Network> = Arc::new(Whole {
         client: client.clone(),
         namespace: namespace.clone(),
         cluster: cluster.clone(),
@@ -152,9 +152,11 @@ async fn serve(options: Options) -> Result<(), RunError> {
         fleet: fleet.clone(),
         events: events.clone(),
         stopping: stopping.clone(),
-    };
+    });
+    // Its account may set states only where there is the interface for it.
+    let asked = Asked { network: Arc::clone(&whole), states: admin.is_some() };
     if let Some(admin) = admin {
-        tokio::spawn(admin.serve(Arc::new(whole), metrics.admin.clone()));
+        tokio::spawn(admin.serve(whole, metrics.admin.clone()));
     }
     tokio::spawn(keep_swept(fleet.clone()));
     let (leads, led) = watch::channel(false);
@@ -198,6 +200,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         gate,
         replica: options.identity(),
         leads: led,
+        asked: Some(asked),
         metrics: metrics.clone(),
         stopping: stopping.clone(),
     };

@@ -1,6 +1,5 @@
 //! The proxies that are connected, and what they report.
 
-mod errand;
 mod gathering;
 mod roster;
 
@@ -8,15 +7,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use mesegate_admin::{Failure, Page};
+use mesegate_admin::{Errander, Errands, Failure, Page};
 use mesegate_proto::admin::v1 as pb;
+use mesegate_proto::admin::v1::FailureReason as Reason;
 use mesegate_proto::control::v1::command::Op;
 use mesegate_proto::control::v1::command_result::Result as Outcome;
 use mesegate_proto::control::v1::{Command, CommandResult, PlayerReport, Probe};
 use tokio::sync::{Notify, broadcast};
 
 use crate::set::Set;
-use errand::Errands;
 pub use gathering::Gathering;
 pub(crate) use roster::Change;
 use roster::Roster;
@@ -51,7 +50,7 @@ struct Member {
     probes: Arc<BTreeMap<String, Probe>>,
     /// What it says about itself; its count of players is not true.
     proxy: Option<pb::Proxy>,
-    commands: errand::Sender,
+    commands: Errander,
 }
 
 /// What is known of a proxy that is connected.
@@ -112,7 +111,7 @@ impl Fleet {
         let before = state.members.remove(&key);
         let (players, probes, proxy) =
             before.map(|it| (it.players, it.probes, it.proxy)).unwrap_or_default();
-        let (commands, errands) = errand::channel();
+        let (commands, errands) = Errander::new(&format!("proxy {:?}", key.1));
         let member = Member {
             serial,
             release,
@@ -192,6 +191,15 @@ impl Fleet {
         self.lock().roster.by_server().clone()
     }
 
+    /// Proxies that are connected and have somebody on a server, other than the one of that name.
+    pub fn on_server(&self, server: &str, but: &str) -> Vec<Key> {
+        let state = self.lock();
+        let there = |(key, it): &(&Key, &Member)| {
+            it.gone.is_none() && key.1 != but && it.players.values().any(|it| it.server == server)
+        };
+        state.members.iter().filter(there).map(|(key, _)| key.clone()).collect()
+    }
+
     /// Proxies that are connected.
     pub fn proxies(&self) -> Vec<Key> {
         let state = self.lock();
@@ -258,8 +266,8 @@ impl Fleet {
             let member = state.members.get(proxy).filter(|it| it.gone.is_none());
             member.map(|it| it.commands.clone())
         };
-        let commands = commands.ok_or_else(|| errand::gone(&proxy.1))?;
-        commands.send(&proxy.1, op, deadline).await
+        let commands = commands.ok_or_else(|| gone(&proxy.1))?;
+        commands.send(op, "", deadline).await
     }
 
     /// Waits for the next change.
@@ -272,13 +280,17 @@ impl Fleet {
     }
 }
 
+fn gone(proxy: &str) -> Failure {
+    Failure::new(Reason::ProxyGone, format!("proxy {proxy:?} is not connected"))
+}
+
 impl State {
     fn sweep(&mut self) {
         let roster = &mut self.roster;
         self.members.retain(|key, member| {
             let stays = member.gone.is_none_or(|gone| gone.elapsed() < GRACE);
             if !stays {
-                member.players.keys().for_each(|name| roster.remove(key, name));
+                member.players.keys().for_each(|name| roster.remove(key, name, false));
             }
             stays
         });
@@ -326,9 +338,10 @@ impl Seat {
         if report.full {
             member.seen = Some(HashSet::new());
         }
+        let returning: HashSet<String> = report.returning.into_iter().collect();
         for name in report.left {
             if member.players.remove(&name).is_some() {
-                roster.remove(&self.key, &name);
+                roster.remove(&self.key, &name, returning.contains(&name));
             }
         }
         for player in report.present {
@@ -348,7 +361,7 @@ impl Seat {
             member.players.retain(|name, _| {
                 let stays = seen.contains(name);
                 if !stays {
-                    roster.remove(&self.key, name);
+                    roster.remove(&self.key, name, false);
                 }
                 stays
             });
@@ -364,7 +377,7 @@ impl Seat {
 
     /// The next command for the proxy. None is lost if it is not waited for to the end.
     pub async fn next_command(&mut self) -> Command {
-        self.errands.next().await
+        self.errands.next().await.0
     }
 
     /// The proxy has answered a command.
@@ -399,10 +412,10 @@ mod tests {
             pb::Player { name, server, ..pb::Player::default() }
         };
         let present = vec![player("a", "x"), player("b", "x")];
-        old.players(PlayerReport { full: true, present, left: vec![], more: false });
+        old.players(PlayerReport { full: true, present, left: vec![], ..PlayerReport::default() });
         let present = vec![player("b", "y")];
         let left = vec!["a".into()];
-        old.players(PlayerReport { full: false, present, left, more: false });
+        old.players(PlayerReport { full: false, present, left, ..PlayerReport::default() });
         let players = |fleet: &Fleet| {
             let state = fleet.lock();
             let players = state.members[&key].players.values();
@@ -414,9 +427,9 @@ mod tests {
         // A full report in parts takes nobody away who is in a later one.
         let mut changes = fleet.follow().1;
         let present = vec![player("c", "x")];
-        old.players(PlayerReport { full: true, present, left: vec![], more: true });
+        old.players(PlayerReport { full: true, present, more: true, ..PlayerReport::default() });
         let present = vec![player("b", "y")];
-        old.players(PlayerReport { full: false, present, left: vec![], more: false });
+        old.players(PlayerReport { full: false, present, left: vec![], ..PlayerReport::default() });
         assert_eq!(players(&fleet), ["b y", "c x"]);
         assert!(matches!(changes.try_recv(), Ok(Change::Present(it)) if it.name == "c"));
         assert!(changes.try_recv().is_err());

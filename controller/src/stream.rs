@@ -1,15 +1,21 @@
 //! The control stream's side of the controller.
 
+mod elsewhere;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mesegate_admin::Peer;
+use mesegate_admin::{Failure, Network, Peer, Work};
+use mesegate_proto::admin::v1::FailureReason as Reason;
+use mesegate_proto::control::v1::command::Op;
 use mesegate_proto::control::v1::connect_request::Message as In;
 use mesegate_proto::control::v1::connect_response::Message as Out;
 use mesegate_proto::control::v1::control_service_server::ControlService;
-use mesegate_proto::control::v1::{ConnectRequest, ConnectResponse, Heartbeat, Hello, Nack, Role};
+use mesegate_proto::control::v1::{
+    Ask, ConnectRequest, ConnectResponse, Heartbeat, Hello, Nack, PlayerReport, Role,
+};
 use mesegate_proto::control::{HEARTBEAT, PROTOCOL, SILENCE};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -23,11 +29,13 @@ use crate::fleet::{Fleet, Seat};
 use crate::metrics::Metrics;
 use crate::sync::Sync;
 use crate::trust::Gate;
+use elsewhere::Elsewhere;
 
 /// Messages that may wait for the network.
 const QUEUE: usize = 4;
 
-/// Messages that may wait for that before commands, and what claims lead to, wait elsewhere.
+/// Messages that may wait for that before commands, answers, news of other proxies, and what claims
+/// lead to, wait elsewhere.
 const AHEAD: usize = 64;
 
 /// What streams need. Cloning shares it.
@@ -45,11 +53,25 @@ pub struct Control {
     pub replica: String,
     /// Whether it leads.
     pub leads: watch::Receiver<bool>,
+    /// Who does what proxies ask for; without, they hear nothing of each other.
+    pub asked: Option<Asked>,
     /// Counters.
     pub metrics: Metrics,
     /// True from the moment the process was asked to stop.
     pub stopping: watch::Receiver<bool>,
 }
+
+/// Who does what proxies ask for. Cloning shares it.
+#[derive(Clone)]
+pub struct Asked {
+    /// All proxies' players and servers.
+    pub network: Arc<dyn Network>,
+    /// Whether servers' states may be set.
+    pub states: bool,
+}
+
+/// Characters of the name of whoever asks, in audit records.
+const ACTOR: usize = 100;
 
 type Responses = Pin<Box<dyn Stream<Item = Result<ConnectResponse, Status>> + Send>>;
 
@@ -102,6 +124,11 @@ impl Control {
             seat,
             claimant,
             letters,
+            asked: self.asked.clone(),
+            work: Work::new(Arc::default()),
+            follows: None,
+            fleet: self.fleet.clone(),
+            proxy: proxy.clone(),
             class: hello.class,
             sync: Sync::new(hello.resume.try_into().ok()),
             waiting: VecDeque::new(),
@@ -134,6 +161,13 @@ struct Running {
     claimant: Claimant,
     /// What its claims lead to.
     letters: mpsc::Receiver<Out>,
+    asked: Option<Asked>,
+    /// What the proxy asked for.
+    work: Work,
+    /// What it is told of other proxies' players, if it wants to be.
+    follows: Option<Elsewhere>,
+    fleet: Fleet,
+    proxy: String,
     class: String,
     sync: Sync,
     waiting: VecDeque<ConnectResponse>,
@@ -191,6 +225,14 @@ impl Running {
                     let message = Some(letter.ok_or_else(gone)?);
                     self.waiting.push_back(ConnectResponse { message });
                 }
+                answer = self.work.next(), if self.waiting.len() < AHEAD => {
+                    let message = Some(Out::Answer(answer));
+                    self.waiting.push_back(ConnectResponse { message });
+                }
+                report = news(self.follows.as_mut()), if self.waiting.len() < AHEAD => {
+                    let message = Some(Out::Elsewhere(report));
+                    self.waiting.push_back(ConnectResponse { message });
+                }
                 _ = heartbeat.tick() => self.beat()?,
                 () = &mut end => return Err(Status::unavailable("the stream is old")),
                 _ = control.stopping.wait_for(|it| *it) => {
@@ -202,7 +244,9 @@ impl Running {
 
     /// Says whether this replica leads. Before anything that it does as a leader.
     fn say_role(&mut self, replica: &str, leader: bool) {
-        let role = Role { replica: replica.to_owned(), leader };
+        let asks = self.asked.is_some();
+        let states = self.asked.as_ref().is_some_and(|it| it.states);
+        let role = Role { replica: replica.to_owned(), leader, asks, states };
         self.waiting.push_back(ConnectResponse { message: Some(Out::Role(role)) });
     }
 
@@ -247,11 +291,32 @@ impl Running {
             Some(In::Claim(request)) => self.claimant.claim(request),
             Some(In::Release(release)) => self.claimant.release(&release),
             Some(In::Claims(report)) => self.claimant.report(report),
+            Some(In::Ask(ask)) => self.ask(ask),
+            Some(In::Follow(follow)) => {
+                let wanted = follow.on && self.asked.is_some();
+                self.follows =
+                    wanted.then(|| Elsewhere::new(self.fleet.clone(), self.proxy.clone()));
+            }
             Some(In::Hello(_)) => return Err(Status::invalid_argument("a second hello")),
             // A newer proxy's.
             None => {}
         }
         Ok(())
+    }
+
+    /// Begins to do what the proxy asks for.
+    fn ask(&mut self, ask: Ask) {
+        let Ask { command, actor } = ask;
+        let Some(command) = command else { return };
+        let Some(Asked { network, states }) = self.asked.clone() else {
+            return self.work.begin(None, command);
+        };
+        if matches!(command.op, Some(Op::State(_))) && !states {
+            let text = "this controller has no --admin, and sets no states";
+            return self.work.refuse(command.id, Failure::new(Reason::Permission, text));
+        }
+        let actor: String = actor.chars().filter(|it| !it.is_control()).take(ACTOR).collect();
+        self.work.ask(network, command, format!("{actor} at proxy {}", self.proxy));
     }
 
     fn refused(&mut self, nack: Nack) {
@@ -263,5 +328,12 @@ impl Running {
             self.metrics.nacks_total.inc();
             self.seat.refused(reason);
         }
+    }
+}
+
+async fn news(follows: Option<&mut Elsewhere>) -> PlayerReport {
+    match follows {
+        Some(follows) => follows.next().await,
+        None => std::future::pending().await,
     }
 }

@@ -15,11 +15,13 @@ use mesegate_admin::{
     Signal,
 };
 use mesegate_proto::admin::v1 as pb;
+use mesegate_proto::control::v1::DataCommand;
 use mesegate_protocol::ProtocolVersion;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 
 use crate::http::Readiness;
+use crate::mod_api::{Data, forward};
 use crate::players::{self, Order, Presence, Whereabouts};
 use crate::shared::Shared;
 
@@ -88,15 +90,35 @@ impl Network for Local {
         orders::kick(&self.shared, name, kick, deadline).await
     }
 
-    async fn tell(&self, wanted: &Selection, text: &str, _: Instant) -> Result<u32, Failure> {
+    async fn tell(
+        &self,
+        wanted: &Selection,
+        text: &str,
+        from: Option<&str>,
+        _: Instant,
+    ) -> Result<u32, Failure> {
         let players = &self.shared.players;
         let on_server = |p: &Presence| p.whereabouts.server().is_some() && means(wanted, p);
         let mut told = 0;
         for player in players.select(on_server) {
             // Who has left meanwhile, or is busy, does not read it.
-            told += u32::from(players.order(&player.name, Order::Tell(text.into())).is_ok());
+            if players.order(&player.name, Order::Tell(text.into())).is_ok() {
+                told += 1;
+                if let Some(from) = from {
+                    players.wrote(from, &player.name);
+                }
+            }
         }
         Ok(told)
+    }
+
+    async fn carry(&self, data: DataCommand, _: Instant) -> Result<u32, Failure> {
+        let parcels = data.parcels.into_iter();
+        let all = parcels.map(|it| Data { from: it.from, topic: it.topic, text: it.text });
+        let taken = self.shared.mods.take(&data.server, all.collect());
+        // Whoever was to carry it may have left already.
+        forward(&self.shared, &data.server);
+        Ok(taken as u32)
     }
 
     async fn set_state(

@@ -23,6 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::abroad::Abroad;
 use crate::admin::{About, Local};
 use crate::admission::{Attempts, Keeper};
 use crate::attendance::Attendance;
@@ -198,6 +199,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         metrics,
         players,
         attendance: Attendance::default(),
+        abroad: Abroad::default(),
         claims,
         selector: Selector::default(),
         draining: AtomicBool::new(false),
@@ -213,7 +215,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         shutdown: Notify::new(),
         stopping,
     });
-    tokio::spawn(shared.attendance.clone().keep(shared.players.clone()));
+    tokio::spawn(shared.attendance.clone().keep(shared.players.clone(), shared.abroad.clone()));
     let keepers = remember(&shared).await;
     loaded(&shared);
     // Set once: only here.

@@ -1,4 +1,4 @@
-//! Who comes to the network and who leaves it, for those who are in it.
+//! Who comes to the network and who leaves it, by this proxy and others, for those who are in it.
 //!
 //! [`Players`] tells of every move and of people who still load their game; most of that is nobody
 //! else's concern. Here somebody comes when they have entered their first server, and leaves when
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::{self, error::RecvError};
 
+use crate::abroad::{self, Abroad};
 use crate::players::{Change, Players, Presence, Whereabouts};
 
 /// How long those who were asked to connect anew may take to log in again.
@@ -28,6 +29,8 @@ pub(crate) enum Event {
     Came(Arc<str>),
     /// The player of that name is not in the game any more.
     Left(Arc<str>),
+    /// Others are there than before, though they have not just come or left.
+    Changed,
 }
 
 /// Who is there. Cloning shares it.
@@ -39,10 +42,16 @@ pub(crate) struct Attendance {
 #[derive(Debug)]
 struct Register {
     present: BTreeSet<Arc<str>>,
+    /// Who is in the list of players, those who still load their game included.
+    here: HashSet<String>,
+    /// The same of other proxies.
+    away: HashSet<String>,
     /// Who will be gone in a moment and is to come back. Only names in the list of players.
     expected: HashSet<String>,
     /// Who is gone, still counts as present, and until when.
     absent: HashMap<Arc<str>, Instant>,
+    /// While set, events are not told, but whether there were any.
+    silence: Option<bool>,
     events: broadcast::Sender<Event>,
 }
 
@@ -50,8 +59,11 @@ impl Default for Attendance {
     fn default() -> Self {
         let register = Register {
             present: BTreeSet::new(),
+            here: HashSet::new(),
+            away: HashSet::new(),
             expected: HashSet::new(),
             absent: HashMap::new(),
+            silence: None,
             events: broadcast::Sender::new(EVENTS),
         };
         Self { register: Arc::new(Mutex::new(register)) }
@@ -75,8 +87,22 @@ impl Attendance {
         self.lock().expected.insert(name.to_owned());
     }
 
-    /// Follows the list of players for as long as the process runs.
-    pub(crate) async fn keep(self, players: Players) {
+    /// Whether somebody who is gone, or will be in a moment, was asked to connect anew.
+    pub(crate) fn expects(&self, name: &str) -> bool {
+        let register = self.lock();
+        register.expected.contains(name) || register.absent.contains_key(name)
+    }
+
+    /// Something has changed at other proxies.
+    pub(crate) fn elsewhere(&self, news: abroad::News) {
+        if !news.changes.is_empty() {
+            self.lock().elsewhere(news, Instant::now());
+        }
+    }
+
+    /// Follows the list of players for as long as the process runs, and forgets those at other
+    /// proxies of whom nobody tells any more.
+    pub(crate) async fn keep(self, players: Players, abroad: Abroad) {
         let mut look = tokio::time::interval(LOOK);
         loop {
             let (now, mut changes) = players.follow();
@@ -89,7 +115,10 @@ impl Attendance {
                         Err(RecvError::Lagged(_)) => break,
                         Err(RecvError::Closed) => return,
                     },
-                    _ = look.tick() => self.lock().expire(Instant::now()),
+                    _ = look.tick() => {
+                        self.elsewhere(abroad.expire(Instant::now()));
+                        self.lock().expire(Instant::now());
+                    }
                 }
             }
         }
@@ -102,9 +131,13 @@ impl Attendance {
 
 impl Register {
     fn seen(&mut self, player: &Presence) {
-        let name = player.name.as_str();
+        self.here.insert(player.name.clone());
+        self.arrived(&player.name, player.whereabouts != Whereabouts::Joining);
+    }
+
+    fn arrived(&mut self, name: &str, in_game: bool) {
         self.absent.remove(name);
-        if player.whereabouts != Whereabouts::Joining && !self.present.contains(name) {
+        if in_game && !self.present.contains(name) {
             let name: Arc<str> = name.into();
             self.present.insert(Arc::clone(&name));
             self.tell(Event::Came(name));
@@ -112,13 +145,40 @@ impl Register {
     }
 
     fn gone(&mut self, name: &str, now: Instant) {
+        self.here.remove(name);
         let expected = self.expected.remove(name);
+        self.departed(name, expected, now);
+    }
+
+    fn departed(&mut self, name: &str, expected: bool, now: Instant) {
+        if self.here.contains(name) || self.away.contains(name) {
+            return;
+        }
         match self.present.get(name).cloned() {
             Some(name) if expected => {
                 self.absent.insert(name, now + ABSENCE);
             }
             Some(name) => self.left(name),
             None => {}
+        }
+    }
+
+    fn elsewhere(&mut self, news: abroad::News, now: Instant) {
+        self.silence = news.silent.then_some(false);
+        for change in news.changes {
+            match change {
+                abroad::Change::There { name, in_game } => {
+                    self.arrived(&name, in_game);
+                    self.away.insert(name);
+                }
+                abroad::Change::Gone { name, returning } => {
+                    self.away.remove(&name);
+                    self.departed(&name, returning, now);
+                }
+            }
+        }
+        if self.silence.take() == Some(true) {
+            self.tell(Event::Changed);
         }
     }
 
@@ -133,10 +193,8 @@ impl Register {
     /// Takes over the whole list, after changes were missed.
     fn replace(&mut self, players: &[Arc<Presence>], now: Instant) {
         let names: HashSet<&str> = players.iter().map(|it| it.name.as_str()).collect();
-        let missing = |name: &&Arc<str>| {
-            !names.contains(name.as_ref()) && !self.absent.contains_key(name.as_ref())
-        };
-        let missing: Vec<Arc<str>> = self.present.iter().filter(missing).cloned().collect();
+        let missing = |name: &&String| !names.contains(name.as_str());
+        let missing: Vec<String> = self.here.iter().filter(missing).cloned().collect();
         for name in missing {
             self.gone(&name, now);
         }
@@ -151,7 +209,11 @@ impl Register {
         self.tell(Event::Left(name));
     }
 
-    fn tell(&self, event: Event) {
+    fn tell(&mut self, event: Event) {
+        if let Some(silenced) = &mut self.silence {
+            *silenced = true;
+            return;
+        }
         // Nobody may be listening.
         let _ = self.events.send(event);
     }
@@ -179,6 +241,7 @@ mod tests {
         let text = |event| match event {
             Event::Came(name) => format!("+{name}"),
             Event::Left(name) => format!("-{name}"),
+            Event::Changed => "changed".to_owned(),
         };
         std::iter::from_fn(|| events.try_recv().ok()).map(text).collect()
     }
@@ -231,6 +294,42 @@ mod tests {
         register.gone("back", now);
         assert_eq!(told(&mut events), ["-back"]);
         assert!(register.expected.is_empty() && register.absent.is_empty());
+    }
+
+    #[test]
+    fn who_changes_proxies_neither_comes_nor_leaves() {
+        let attendance = Attendance::default();
+        let mut events = attendance.events();
+        let there = |name: &str| abroad::Change::There { name: name.into(), in_game: true };
+        let gone = |name: &str, returning| abroad::Change::Gone { name: name.into(), returning };
+        let tell = |change, silent| {
+            attendance.elsewhere(abroad::News { changes: vec![change], silent });
+        };
+        let now = Instant::now();
+        tell(there("a"), true);
+        assert_eq!(told(&mut events), ["changed"]);
+        tell(abroad::Change::There { name: "b".into(), in_game: false }, false);
+        assert_eq!(told(&mut events), [""; 0], "they load the game");
+        tell(there("b"), false);
+        assert_eq!(told(&mut events), ["+b"]);
+        // From there to here, and back again; asked to connect anew or not.
+        attendance.lock().seen(&on("b"));
+        tell(gone("b", false), false);
+        tell(there("b"), false);
+        attendance.lock().gone("b", now);
+        tell(gone("a", true), false);
+        attendance.lock().seen(&at("a", Whereabouts::Joining));
+        attendance.lock().seen(&on("a"));
+        assert_eq!(told(&mut events), [""; 0]);
+        tell(gone("b", false), false);
+        attendance.lock().gone("a", now);
+        assert_eq!(told(&mut events), ["-b", "-a"]);
+        tell(there("c"), false);
+        attendance.expect_back("d");
+        assert!(attendance.expects("d") && !attendance.expects("c"));
+        tell(gone("c", false), true);
+        assert_eq!(told(&mut events), ["+c", "changed"]);
+        assert_eq!(attendance.follow().0.len(), 0);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use mesegate_proto::admin::v1::FailureReason as Reason;
 use mesegate_resource::Target;
 use tokio::sync::mpsc;
 
-use crate::admin::Local;
+use crate::abroad;
 use crate::shared::Shared;
 use ask::{Ask, Trouble};
 pub use table::manual;
@@ -58,7 +58,8 @@ pub(crate) enum Said {
 pub(crate) fn begin(shared: &Arc<Shared>, caller: Caller, line: &str) -> mpsc::Receiver<Said> {
     let (out, said) = mpsc::channel(LINES);
     let ask = Ask {
-        api: Arc::new(Local { shared: Arc::clone(shared) }),
+        api: abroad::network(shared, format!("player:{}", caller.name)),
+        alone: shared.fleet && !shared.abroad.is_up(),
         shared: Arc::clone(shared),
         network: shared.network.load_full(),
         caller,
@@ -112,7 +113,7 @@ async fn run(mut ask: Ask) {
 
 async fn carry_out(task: Task, ask: &mut Ask) -> ask::Answer {
     match task {
-        Task::Addr => look::addr(ask),
+        Task::Addr => look::addr(ask).await,
         Task::Alert => talk::alert(ask).await,
         Task::Ban => keep_out::ban(ask).await,
         Task::Banlist => keep_out::banlist(ask).await,

@@ -7,7 +7,6 @@
 mod board;
 mod credentials;
 mod documents;
-mod errands;
 mod given;
 mod hub;
 mod last_good;

@@ -9,6 +9,7 @@
 //! One task owns one player, both legs included. What tasks share is immutable and swapped whole.
 #![forbid(unsafe_code)]
 
+mod abroad;
 mod accounts;
 mod admin;
 mod admission;

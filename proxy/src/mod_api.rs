@@ -6,11 +6,13 @@
 //! the mod knows that it is the proxy that answers. The [`hub`] carries data from server to
 //! server; any player's session will do for it. See `doc/mod-api.md`.
 
+mod forward;
 mod hub;
 mod link;
 mod request;
 mod seal;
 mod work;
 
-pub(crate) use hub::Hub;
+pub(crate) use forward::forward;
+pub(crate) use hub::{Data, Hub};
 pub(crate) use link::{ModLink, Parcel, is_reserved};

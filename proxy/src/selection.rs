@@ -204,6 +204,13 @@ impl Selector {
         self.changes.send_replace(());
     }
 
+    /// What an operator has set does not count any more.
+    pub(crate) fn unset_state(&self, server: &str) {
+        if self.lock().set.remove(server).is_some() {
+            self.changes.send_replace(());
+        }
+    }
+
     /// The state of a server that is in force.
     pub(crate) fn state(&self, server: &Server) -> ServerState {
         self.lock().state(server)

@@ -103,7 +103,12 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
     player.set_out(Purpose::Join { returning }, ways);
     let end = player.play().await;
     player.leave_world();
-    if matches!(end, End::Reconnect(_)) {
+    let returns = match &end {
+        End::Reconnect(_) => true,
+        End::Deny(denial) => denial.reconnect,
+        End::ClientGone(_) => false,
+    };
+    if returns {
         shared.attendance.expect_back(&player.who.name);
     }
     // Who is asked to reconnect may be back before this connection has ended.

@@ -14,6 +14,7 @@ use mesegate_resource::BackendAuth;
 use mesegate_transport::Config;
 use tokio::sync::{Notify, watch};
 
+use crate::abroad::Abroad;
 use crate::admin::About;
 use crate::admission::Attempts;
 use crate::attendance::Attendance;
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) players: Players,
     /// Who comes and leaves, for those who are there.
     pub(crate) attendance: Attendance,
+    /// Who is at other proxies.
+    pub(crate) abroad: Abroad,
     /// Names once over all proxies.
     pub(crate) claims: Claims,
     pub(crate) selector: Selector,
@@ -58,7 +61,7 @@ pub(crate) struct Shared {
     pub(crate) about: About,
     /// Where the documents are read from; none if a controller gives them.
     pub(crate) resources: Option<PathBuf>,
-    /// Whether there may be other proxies, whose players are not known here.
+    /// Whether there may be other proxies, whose players are known while there is a controller.
     pub(crate) fleet: bool,
     pub(crate) mutes: Mutes,
     /// Asks the process to stop, as a signal does.

@@ -23,7 +23,12 @@ pub(crate) enum Change {
     /// Somebody came, or is somewhere else now.
     Present(Arc<Player>),
     /// Nobody of that name is there any more.
-    Gone(String),
+    Gone {
+        /// The name.
+        name: String,
+        /// Whether they were asked to connect anew.
+        returning: bool,
+    },
 }
 
 /// Who is in the game, by name.
@@ -47,7 +52,7 @@ impl Default for Roster {
 impl Roster {
     /// Somebody is at a proxy.
     pub(super) fn put(&mut self, key: &Key, player: &Arc<Player>) {
-        self.change(&player.name, |users| {
+        self.change(&player.name, false, |users| {
             users.retain(|(at, _)| at != key);
             let since = |player: &Player| player.joined.map(|it| (it.seconds, it.nanos));
             let at = users.partition_point(|(_, other)| since(other) <= since(player));
@@ -55,12 +60,17 @@ impl Roster {
         });
     }
 
-    /// Somebody has left a proxy.
-    pub(super) fn remove(&mut self, key: &Key, name: &str) {
-        self.change(name, |users| users.retain(|(at, _)| at != key));
+    /// Somebody has left a proxy; `returning` if they were asked to connect anew.
+    pub(super) fn remove(&mut self, key: &Key, name: &str, returning: bool) {
+        self.change(name, returning, |users| users.retain(|(at, _)| at != key));
     }
 
-    fn change(&mut self, name: &str, change: impl FnOnce(&mut Vec<(Key, Arc<Player>)>)) {
+    fn change(
+        &mut self,
+        name: &str,
+        returning: bool,
+        change: impl FnOnce(&mut Vec<(Key, Arc<Player>)>),
+    ) {
         let mut users = self.names.remove(name).unwrap_or_default();
         let before = users.first().map(|(_, player)| Arc::clone(player));
         change(&mut users);
@@ -88,7 +98,7 @@ impl Roster {
         // Nobody may be listening.
         let _ = match after {
             Some(after) => self.changes.send(Change::Present(after)),
-            None => self.changes.send(Change::Gone(name.to_owned())),
+            None => self.changes.send(Change::Gone { name: name.to_owned(), returning }),
         };
     }
 
@@ -165,17 +175,19 @@ mod tests {
         roster.put(&old, &player("a", "x", 1));
         roster.put(&new, &player("a", "z", 2));
         assert_eq!(roster.get("a").unwrap().0, old);
-        roster.remove(&old, "a");
+        roster.remove(&old, "a", true);
         assert_eq!(roster.get("a").unwrap().1.server, "z");
-        roster.remove(&new, "a");
+        roster.remove(&new, "a", true);
         assert!(roster.get("a").is_none() && roster.iter().count() == 0);
         let told: Vec<String> = std::iter::from_fn(|| changes.try_recv().ok())
             .map(|change| match change {
                 Change::Present(player) => player.server.clone(),
-                Change::Gone(name) => format!("-{name}"),
+                Change::Gone { name, returning } => {
+                    format!("-{name}{}", if returning { "?" } else { "" })
+                }
             })
             .collect();
-        assert_eq!(told, ["y", "x", "z", "-a"]);
+        assert_eq!(told, ["y", "x", "z", "-a?"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mesegate_admin::{Admin, AdminOptions, Authority};
+use mesegate_admin::{Admin, AdminOptions, Authority, Network};
 use mesegate_controller::admin::{Accounts, Whole};
 use mesegate_controller::claims::Claims;
 use mesegate_controller::cluster::Cluster;
@@ -13,7 +13,7 @@ use mesegate_controller::compile::{Compiled, compile};
 use mesegate_controller::events::Events;
 use mesegate_controller::fleet::Fleet;
 use mesegate_controller::metrics::Metrics;
-use mesegate_controller::stream::Control;
+use mesegate_controller::stream::{Asked, Control};
 use mesegate_controller::trust::{Gate, Reviews};
 use mesegate_controller::world::{Object, World};
 use mesegate_proto::admin::v1 as pb;
@@ -98,15 +98,28 @@ impl Bed {
         let config = kube::Config::new(cluster_url.parse().unwrap());
         let client = kube::Client::try_from(config).unwrap();
         let cluster = Cluster::watch(&client, "games", &metrics);
-        let control = Control {
+        let namespace = "games".to_owned();
+        let events =
+            Events::publish(client.clone(), namespace.clone(), "replica".into(), metrics.clone());
+        let whole: Arc<dyn Network> = Arc::new(Whole {
+            client: client.clone(),
+            namespace,
+            cluster: cluster.clone(),
             compiled: compiled.clone(),
+            fleet: fleet.clone(),
+            events,
+            stopping: stopping.clone(),
+        });
+        let control = Control {
+            compiled,
             fleet: fleet.clone(),
             claims: Claims::default(),
             gate: Gate::Open,
             replica: "replica".into(),
             leads: led,
+            asked: Some(Asked { network: Arc::clone(&whole), states: false }),
             metrics: metrics.clone(),
-            stopping: stopping.clone(),
+            stopping,
         };
         let server = Server::builder().add_service(ControlServiceServer::new(control));
         tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
@@ -125,13 +138,7 @@ impl Bed {
         });
         let admin = Admin::bind(&options, authority).await.unwrap().unwrap();
         let address = format!("http://{}", admin.local_addr().unwrap());
-        let namespace = "games".to_owned();
-        let fleet_too = fleet.clone();
-        let events =
-            Events::publish(client.clone(), namespace.clone(), "replica".into(), metrics.clone());
-        let whole =
-            Whole { client, namespace, cluster, compiled, fleet: fleet_too, events, stopping };
-        tokio::spawn(admin.serve(Arc::new(whole), metrics.admin.clone()));
+        tokio::spawn(admin.serve(whole, metrics.admin.clone()));
         let admin = Endpoint::from_shared(address).unwrap().connect().await.unwrap();
         let control = Endpoint::from_shared(url).unwrap();
         Self { fleet, control, admin, stop, compiled: sender, _leads: leads }
@@ -222,12 +229,20 @@ impl Proxy {
         self.say(Out::Players(PlayerReport { full: true, present, ..Default::default() })).await;
     }
 
-    /// The next command. Documents are acknowledged on the way.
+    /// The next command.
     pub async fn command(&mut self) -> Command {
+        match self.next(|message| matches!(message, In::Command(_))).await {
+            In::Command(command) => command,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The next message that is wanted. Documents are acknowledged on the way.
+    pub async fn next(&mut self, wanted: impl Fn(&In) -> bool) -> In {
         loop {
             let next = tokio::time::timeout(PATIENCE, self.responses.message()).await.unwrap();
             match next.unwrap().unwrap().message.unwrap() {
-                In::Command(command) => return command,
+                message if wanted(&message) => return message,
                 In::Snapshot(snapshot) => self.say(Out::Ack(Ack { hash: snapshot.hash })).await,
                 In::Delta(delta) => self.say(Out::Ack(Ack { hash: delta.hash })).await,
                 _ => {}
@@ -249,7 +264,8 @@ impl Proxy {
                     Outcome::Moved(pb::MovePlayerResponse { outcome, server })
                 }
                 Op::Tell(_) => Outcome::Told(1),
-                Op::Kick(_) | Op::Drain(_) => Outcome::Done(Done {}),
+                Op::Data(data) => Outcome::Taken(data.parcels.len() as u32),
+                Op::Kick(_) | Op::Drain(_) | Op::State(_) | Op::Find(_) => Outcome::Done(Done {}),
             };
             self.result(command.id, result).await;
         }

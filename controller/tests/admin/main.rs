@@ -3,6 +3,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::panic, clippy::large_futures)]
 
 mod accounts;
+mod asks;
 mod bed;
 mod cluster;
 mod orders;

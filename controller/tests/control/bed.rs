@@ -77,6 +77,7 @@ impl Bed {
             gate,
             replica: "replica".into(),
             leads: led,
+            asked: None,
             metrics,
             stopping,
         };

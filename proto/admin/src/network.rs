@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use mesegate_proto::admin::v1 as pb;
+use mesegate_proto::control::v1::DataCommand;
 
 use crate::failure::Failure;
 use crate::select::Selection;
@@ -141,9 +142,25 @@ pub trait Network: Send + Sync + 'static {
     /// Ends a player's visit.
     async fn kick(&self, name: &str, kick: Kick, deadline: Instant) -> Result<(), Failure>;
 
-    /// Writes a line into the chat of players; gives how many were sent it.
-    async fn tell(&self, wanted: &Selection, text: &str, deadline: Instant)
-    -> Result<u32, Failure>;
+    /// Writes a line into the chat of players, who can answer the player `from`; gives how many were
+    /// sent it.
+    async fn tell(
+        &self,
+        wanted: &Selection,
+        text: &str,
+        from: Option<&str>,
+        deadline: Instant,
+    ) -> Result<u32, Failure>;
+
+    /// The player of that name with all that is known of them, as [`Network::player`] need not have
+    /// it at hand.
+    async fn find(&self, name: &str, _deadline: Instant) -> Result<pb::Player, Failure> {
+        self.player(name).ok_or_else(|| Failure::no_such_player(name))
+    }
+
+    /// Hands data of servers' mods to another server's, by way of a player there; gives how many of
+    /// the parcels were taken, from the first on.
+    async fn carry(&self, data: DataCommand, deadline: Instant) -> Result<u32, Failure>;
 
     /// Sets whether players may enter a server. `by` is who asked.
     async fn set_state(

@@ -15,7 +15,7 @@ use crate::verb::Verb;
 use crate::{moves, page, watch};
 
 /// Bytes of a text that players read.
-const TEXT: usize = 500;
+pub(crate) const TEXT: usize = 500;
 
 pub(crate) struct Service(pub(crate) Arc<Api>);
 
@@ -132,7 +132,7 @@ async fn send(
 ) -> Result<pb::SendMessageResponse, Failure> {
     let selection = Selection::deliberate(message.selector, message.all)?;
     let text = readable("text", &message.text)?;
-    let players = api.network.tell(&selection, text, call.deadline).await?;
+    let players = api.network.tell(&selection, text, None, call.deadline).await?;
     Ok(pb::SendMessageResponse { players })
 }
 

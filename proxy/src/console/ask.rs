@@ -59,6 +59,8 @@ impl From<Failure> for Trouble {
 pub(super) struct Ask {
     /// What the admin interface is over as well.
     pub(super) api: Arc<dyn Api>,
+    /// Whether there may be other proxies that cannot be reached.
+    pub(super) alone: bool,
     pub(super) shared: Arc<Shared>,
     pub(super) network: Arc<Network>,
     pub(super) caller: Caller,
@@ -84,8 +86,13 @@ impl Ask {
         self.network.permissions.allows(&self.caller.name, &command.permission())
     }
 
-    /// Where there are other proxies, whose players are not seen from here.
+    /// Where there may be other proxies that cannot be reached.
     pub(super) fn here(&self) -> &'static str {
+        if self.alone { " on this proxy" } else { "" }
+    }
+
+    /// Where there may be other proxies, which do not learn of it.
+    pub(super) fn only_here(&self) -> &'static str {
         if self.shared.fleet { " on this proxy" } else { "" }
     }
 

@@ -22,9 +22,10 @@ pub(super) fn find(ask: &mut Ask) -> Answer {
 }
 
 /// A player's address.
-pub(super) fn addr(ask: &mut Ask) -> Answer {
+pub(super) async fn addr(ask: &mut Ask) -> Answer {
     let player = ask.player()?;
     ask.end()?;
+    let player = ask.api.find(&player.name, Ask::deadline()).await?;
     Ok(vec![paint::good(&format!("{} is at {}.", player.name, player.address))])
 }
 

@@ -57,10 +57,13 @@ pub(super) async fn drain(ask: &mut Ask) -> Answer {
     let name = ask.server(&typed)?.name.to_string();
     ask.subject = format!("server {name} to {}", state.as_str_name());
     let by = ask.caller.name.clone();
+    let lasts = !ask.alone && ask.shared.abroad.sets_states();
     ask.api.set_state(&name, state, &by, Ask::deadline()).await?;
+    let here = if lasts { "" } else { ask.only_here() };
     let text = match state {
-        pb::ServerState::Drain => format!("{name} lets nobody in{} any more", ask.here()),
-        _ => format!("{name} lets players in{} again", ask.here()),
+        pb::ServerState::Drain => format!("{name} lets nobody in{here} any more"),
+        _ => format!("{name} lets players in{here} again"),
     };
-    Ok(vec![paint::good(&format!("{text}, until the proxy ends."))])
+    let end = if lasts { "" } else { ", until the proxy ends" };
+    Ok(vec![paint::good(&format!("{text}{end}."))])
 }

@@ -37,7 +37,8 @@ async fn write(ask: &Ask, to: &str, text: &str) -> Answer {
     }
     let selector = pb::PlayerSelector { names: vec![to.to_owned()], ..Default::default() };
     let line = paint::note(&format!("[{from} to you] {text}"));
-    if ask.api.tell(&Selection::new(Some(selector))?, &line, Ask::deadline()).await? == 0 {
+    let selection = Selection::new(Some(selector))?;
+    if ask.api.tell(&selection, &line, Some(from), Ask::deadline()).await? == 0 {
         return Err(match ask.api.player(to) {
             Some(_) => {
                 let text = "the player has not arrived on a server yet";
@@ -46,7 +47,6 @@ async fn write(ask: &Ask, to: &str, text: &str) -> Answer {
             None => Failure::no_such_player(to).into(),
         });
     }
-    ask.shared.players.wrote(from, to);
     Ok(vec![paint::note(&format!("[you to {to}] {text}"))])
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn alert(ask: &mut Ask) -> Answer {
     let text = ask.text()?;
     ask.subject = "players".into();
     let line = paint::bad(&format!("[ALERT] {text}"));
-    let told = ask.api.tell(&Selection::default(), &line, Ask::deadline()).await?;
+    let told = ask.api.tell(&Selection::default(), &line, None, Ask::deadline()).await?;
     Ok(vec![paint::good(&format!("{told} players were told{}.", ask.here()))])
 }
 
@@ -121,7 +121,7 @@ pub(super) async fn unmute(ask: &mut Ask) -> Answer {
 async fn tell(ask: &Ask, name: &str, line: &str) {
     let selector = pb::PlayerSelector { names: vec![name.to_owned()], ..Default::default() };
     if let Ok(selection) = Selection::new(Some(selector)) {
-        let _ = ask.api.tell(&selection, line, Ask::deadline()).await;
+        let _ = ask.api.tell(&selection, line, None, Ask::deadline()).await;
     }
 }
 

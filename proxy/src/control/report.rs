@@ -73,10 +73,14 @@ impl Reporter {
             match change {
                 Change::Present(presence) => {
                     report.left.retain(|it| *it != presence.name);
+                    report.returning.retain(|it| *it != presence.name);
                     report.present.push(player(&presence));
                 }
                 Change::Gone(name) => {
                     report.present.retain(|it| it.name != name);
+                    if self.sources.local.shared.attendance.expects(&name) {
+                        report.returning.push(name.clone());
+                    }
                     report.left.push(name);
                 }
             }
@@ -121,7 +125,7 @@ fn full(everybody: &[Arc<Presence>]) -> Vec<Message> {
     let mut parts = everybody.chunks(PLAYERS);
     let report = |full, part: &[Arc<Presence>], more| {
         let present = part.iter().map(|it| player(it)).collect();
-        Message::Players(PlayerReport { full, present, left: Vec::new(), more })
+        Message::Players(PlayerReport { full, present, more, ..PlayerReport::default() })
     };
     let mut reports = vec![report(true, parts.next().unwrap_or_default(), parts.len() > 0)];
     while let Some(part) = parts.next() {

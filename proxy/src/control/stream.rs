@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use mesegate_admin::Network;
+use mesegate_admin::{Errander, Errands, Network, Work};
 use mesegate_proto::control::v1::connect_request::Message as Out;
 use mesegate_proto::control::v1::connect_response::Message as In;
 use mesegate_proto::control::v1::control_service_client::ControlServiceClient;
-use mesegate_proto::control::v1::{ConnectRequest, ConnectResponse, Heartbeat, Hello, Role};
+use mesegate_proto::control::v1::{
+    Ask, Command, ConnectRequest, ConnectResponse, Follow, Heartbeat, Hello, Role,
+};
 use mesegate_proto::control::{HEARTBEAT, MAX_MESSAGE, PROTOCOL, SILENCE};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -21,11 +23,11 @@ use tonic::{Code, Request, Streaming};
 
 use super::Common;
 use super::credentials::CredentialError;
-use super::errands::Errands;
 use super::given::Given;
 use super::hub::{Event, Ruling};
 use super::report::{Reporter, Sources};
 use super::site::Site;
+use crate::shared::Shared;
 
 /// The shortest and the longest time within which a lost stream is tried again.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
@@ -183,10 +185,13 @@ impl Line {
             given,
             waiting: VecDeque::new(),
             claims: None,
+            role: Role::default(),
+            asks: None,
             common: Arc::clone(&common),
         };
         let result = talk.run(responses, sender, self.ruling.clone()).await;
         common.claims.lost(serial);
+        talk.leave_desk();
         result
     }
 
@@ -218,6 +223,10 @@ struct Talk {
     waiting: VecDeque<Out>,
     /// What the controller is asked for, as long as it leads.
     claims: Option<mpsc::Receiver<Out>>,
+    /// What the controller has said that it does.
+    role: Role,
+    /// What it is asked to do, as long as this is the stream for that.
+    asks: Option<Errands>,
     common: Arc<Common>,
 }
 
@@ -232,7 +241,7 @@ impl Talk {
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         let mut reporter: Option<Reporter> = None;
-        let mut errands = Errands::new(Arc::clone(&self.common.repeats));
+        let mut work = Work::new(Arc::clone(&self.common.repeats));
         let mut sources: watch::Receiver<Option<Sources>> = self.common.sources.clone();
         sources.mark_changed();
         loop {
@@ -242,10 +251,11 @@ impl Talk {
                     heard = Instant::now();
                     let Some(response) = response? else { return Err(Lost::Ended) };
                     match response.message {
-                        Some(In::Command(command)) => errands.begin(self.network(), command),
+                        Some(In::Command(command)) => work.begin(self.network(), command),
                         message => {
                             let ruling = ruling.borrow().clone();
                             self.take(message, &ruling).await?;
+                            self.settle_desk(&ruling);
                         }
                     }
                 }
@@ -262,6 +272,7 @@ impl Talk {
                         return Err(Lost::Twin);
                     }
                     self.waiting.extend(self.given.ruled(&ruling));
+                    self.settle_desk(&ruling);
                 }
                 () = until(due) => {
                     let answer = self.given.late(&ruling.borrow());
@@ -270,8 +281,11 @@ impl Talk {
                 message = claims(self.claims.as_mut()), if self.waiting.len() < QUEUE => {
                     self.waiting.push_back(message.ok_or(Lost::Overrun)?);
                 }
-                result = errands.next(), if self.waiting.len() < QUEUE => {
+                result = work.next(), if self.waiting.len() < QUEUE => {
                     self.waiting.push_back(Out::Result(result));
+                }
+                (command, actor) = asks(self.asks.as_mut()), if self.waiting.len() < QUEUE => {
+                    self.waiting.push_back(Out::Ask(Ask { command: Some(command), actor }));
                 }
                 // Changes wait in bounded lists of their own until there is room.
                 messages = changed(reporter.as_mut()), if self.waiting.len() < QUEUE => {
@@ -284,6 +298,7 @@ impl Talk {
                         reporter = Some(new);
                         self.waiting.extend(messages);
                     }
+                    self.settle_desk(&ruling.borrow());
                 }
                 _ = heartbeat.tick() => {
                     let now = Some(prost_types::Timestamp::from(SystemTime::now()));
@@ -307,6 +322,19 @@ impl Talk {
                 return if arrived { Ok(()) } else { Err(Lost::Gap) };
             }
             Some(In::Role(role)) => return self.role(role).await,
+            Some(In::Answer(result)) => {
+                if let Some(asks) = &mut self.asks {
+                    asks.answered(result);
+                }
+                return Ok(());
+            }
+            Some(In::Elsewhere(report)) => {
+                if let Some(shared) = self.shared() {
+                    let news = shared.abroad.report(self.serial, report);
+                    shared.attendance.elsewhere(news);
+                }
+                return Ok(());
+            }
             Some(In::Claim(answer)) => {
                 self.common.claims.answered(&answer);
                 return Ok(());
@@ -335,6 +363,36 @@ impl Talk {
         sources.as_ref().map(|sources| Arc::clone(&sources.local) as Arc<dyn Network>)
     }
 
+    fn shared(&self) -> Option<Arc<Shared>> {
+        let sources = self.common.sources.borrow();
+        sources.as_ref().map(|sources| Arc::clone(&sources.local.shared))
+    }
+
+    /// The controller whose documents count is the one that is asked, and that tells of other
+    /// proxies' players.
+    fn settle_desk(&mut self, ruling: &Ruling) {
+        let wanted = ruling.primary == Some(self.addr) && self.role.asks;
+        if wanted == self.asks.is_some() {
+            return;
+        }
+        if !wanted {
+            self.leave_desk();
+            self.waiting.push_back(Out::Follow(Follow { on: false }));
+        } else if let Some(shared) = self.shared() {
+            let (errander, errands) = Errander::new("the controller");
+            shared.abroad.up(self.serial, errander, self.role.states);
+            self.asks = Some(errands);
+            self.waiting.push_back(Out::Follow(Follow { on: true }));
+        }
+    }
+
+    fn leave_desk(&mut self) {
+        self.asks = None;
+        if let Some(shared) = self.shared() {
+            shared.abroad.down(self.serial);
+        }
+    }
+
     async fn role(&mut self, role: Role) -> Result<(), Lost> {
         let claims = &self.common.claims;
         if role.leader {
@@ -344,7 +402,9 @@ impl Talk {
             self.claims = None;
         }
         tracing::debug!(controller = %self.addr, replica = role.replica, leads = role.leader);
-        self.tell(Event::Welcome(self.addr, role.replica)).await
+        let replica = role.replica.clone();
+        self.role = role;
+        self.tell(Event::Welcome(self.addr, replica)).await
     }
 
     async fn tell(&self, event: Event) -> Result<(), Lost> {
@@ -362,6 +422,13 @@ async fn until(at: Option<Instant>) {
 async fn claims(receiver: Option<&mut mpsc::Receiver<Out>>) -> Option<Out> {
     match receiver {
         Some(receiver) => receiver.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn asks(errands: Option<&mut Errands>) -> (Command, String) {
+    match errands {
+        Some(errands) => errands.next().await,
         None => std::future::pending().await,
     }
 }

@@ -234,7 +234,7 @@ async fn documents_of_whoever_is_not_followed_are_not_put_in_force() {
 async fn a_controller_that_is_reached_twice_has_one_stream() {
     let (mut a, mut b) = (Replica::start(false).await, Replica::start(false).await);
     let bed = Bed::new(&[&a, &b]);
-    let role = || In::Role(Role { replica: "same".into(), leader: false });
+    let role = || In::Role(Role { replica: "same".into(), ..Role::default() });
     let (at_a, at_b) = (a.session().await, b.session().await);
     at_a.send(role()).await;
     tokio::time::sleep(QUIET).await;
@@ -254,7 +254,9 @@ async fn names_are_asked_for_where_the_leader_is() {
     let (mut a, mut b) = (Replica::start(false).await, Replica::start(false).await);
     let bed = Bed::new(&[&a, &b]);
     let (at_a, mut at_b) = (a.session().await, b.session().await);
-    let role = |replica: &str, leader| In::Role(Role { replica: replica.into(), leader });
+    let role = |replica: &str, leader| {
+        In::Role(Role { replica: replica.into(), leader, ..Role::default() })
+    };
     at_a.send(role("a", false)).await;
     at_b.send(role("b", true)).await;
     let Out::Claims(report) = at_b.next().await else { panic!("no report") };

@@ -22,13 +22,25 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const WAITING: usize = 1024;
 const WAITING_BYTES: usize = 1024 * 1024;
 
+/// What is given to another proxy at once.
+const BATCH: usize = 64;
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// Bytes of data and of its topic, as JSON: with all that is around them they must fit into a
+/// message's 65535.
+pub(super) const DATA: usize = 48 * 1024;
+pub(super) const TOPIC: usize = 64;
+
+/// Data that waits, and since when.
+pub(super) type Waiting = (Instant, Arc<Data>);
+
 /// Data for a server.
 #[derive(Debug)]
 pub(crate) struct Data {
     /// The server it comes from.
-    pub(super) from: String,
-    pub(super) topic: String,
-    pub(super) text: String,
+    pub(crate) from: String,
+    pub(crate) topic: String,
+    pub(crate) text: String,
 }
 
 impl Data {
@@ -53,7 +65,11 @@ struct State {
 struct Server {
     /// By player. The first one carries, so that what was sent first comes first.
     carriers: BTreeMap<String, Carrier>,
-    waiting: VecDeque<(Instant, Arc<Data>)>,
+    waiting: VecDeque<Waiting>,
+    /// Whether a task looks for another proxy that could carry it.
+    forwarded: bool,
+    /// Whether some of it is being given to another proxy; nothing may overtake that.
+    away: bool,
 }
 
 struct Carrier {
@@ -82,7 +98,7 @@ impl Hub {
         if let Some(it) = state.servers.get_mut(server) {
             it.carriers.remove(player);
             it.refill(Instant::now());
-            if it.carriers.is_empty() && it.waiting.is_empty() {
+            if it.is_idle() {
                 state.servers.remove(server);
             }
         }
@@ -125,6 +141,72 @@ impl Hub {
         it.refill(now);
     }
 
+    /// Whether a task is to be begun that gives what waits for a server to other proxies.
+    pub(super) fn begin_forwarding(&self, server: &str) -> bool {
+        let mut state = self.lock();
+        let Some(it) = state.servers.get_mut(server) else { return false };
+        !it.waiting.is_empty() && !std::mem::replace(&mut it.forwarded, true)
+    }
+
+    /// What is to be given to another proxy now: nothing unless there is somebody `there`, and nobody
+    /// here. `None` if nothing waits any more: the task ends. Whatever is given has to be
+    /// [returned](Self::returned).
+    pub(super) fn batch(&self, server: &str, there: bool) -> Option<Vec<Waiting>> {
+        let mut state = self.lock();
+        let it = state.servers.get_mut(server)?;
+        it.refill(Instant::now());
+        if it.waiting.is_empty() {
+            it.forwarded = false;
+            if it.is_idle() {
+                state.servers.remove(server);
+            }
+            return None;
+        }
+        let mut batch = Vec::new();
+        if there && it.carriers.is_empty() {
+            let mut bytes = 0;
+            while batch.len() < BATCH
+                && let Some(next) = it.waiting.pop_front_if(|(_, data)| {
+                    bytes += data.bytes();
+                    bytes <= BATCH_BYTES
+                })
+            {
+                batch.push(next);
+            }
+            it.away = !batch.is_empty();
+        }
+        Some(batch)
+    }
+
+    /// What of a batch was not taken.
+    pub(super) fn returned(&self, server: &str, rest: Vec<Waiting>) {
+        let mut state = self.lock();
+        let it = state.servers.entry(server.to_owned()).or_default();
+        it.away = false;
+        for data in rest.into_iter().rev() {
+            it.waiting.push_front(data);
+        }
+        it.refill(Instant::now());
+    }
+
+    /// Takes data that another proxy has for a server, as long as there is somebody who can carry
+    /// it, and room; gives how much.
+    pub(crate) fn take(&self, server: &str, all: Vec<Data>) -> usize {
+        let count = all.len();
+        for (taken, data) in all.into_iter().enumerate() {
+            // No proxy of this release sends such.
+            if data.text.len() > DATA || data.topic.len() > TOPIC {
+                continue;
+            }
+            let somebody =
+                self.lock().servers.get(server).is_some_and(|it| !it.carriers.is_empty());
+            if !somebody || self.send(server, Arc::new(data)).is_err() {
+                return taken;
+            }
+        }
+        count
+    }
+
     /// Whether a request of `server` keeps to its rate.
     pub(super) fn admit(&self, server: &str, rate: u32) -> bool {
         let mut state = self.lock();
@@ -152,8 +234,15 @@ impl Server {
         }
     }
 
+    fn is_idle(&self) -> bool {
+        self.carriers.is_empty() && self.waiting.is_empty() && !self.forwarded
+    }
+
     fn refill(&mut self, now: Instant) {
         self.expire(now);
+        if self.away {
+            return;
+        }
         while let Some((at, data)) = self.waiting.pop_front() {
             let Some((player, carrier)) = self.carriers.first_key_value() else {
                 self.waiting.push_front((at, data));
@@ -212,6 +301,49 @@ mod tests {
         hub.carry("b", "bob", 1, sender);
         assert_eq!(topic(inbox.try_recv().unwrap()), "4");
         assert_eq!(topic(inbox.try_recv().unwrap()), "5");
+    }
+
+    #[test]
+    fn what_is_given_to_another_proxy_is_not_overtaken() {
+        let hub = Hub::default();
+        assert!(!hub.begin_forwarding("b"));
+        for topic in ["1", "2", "3"] {
+            hub.send("b", data(topic)).unwrap();
+        }
+        assert!(hub.begin_forwarding("b") && !hub.begin_forwarding("b"));
+        assert!(hub.batch("b", false).unwrap().is_empty(), "nobody is anywhere");
+        let mut batch = hub.batch("b", true).unwrap();
+        assert_eq!(batch.len(), 3);
+        // Somebody comes before it is known what became of it.
+        let (sender, mut inbox) = mpsc::channel(9);
+        hub.carry("b", "alice", 1, sender);
+        assert!(hub.send("b", data("4")).unwrap());
+        assert!(inbox.try_recv().is_err());
+        hub.returned("b", batch.split_off(1));
+        let come: Vec<String> = std::iter::from_fn(|| inbox.try_recv().ok()).map(topic).collect();
+        assert_eq!(come, ["2", "3", "4"]);
+        assert!(hub.batch("b", true).is_none());
+        hub.end("b", "alice");
+        assert!(hub.lock().servers.is_empty());
+    }
+
+    #[test]
+    fn another_proxys_data_is_taken_while_somebody_can_carry_it() {
+        let hub = Hub::default();
+        let all = |count: usize| -> Vec<Data> {
+            let one =
+                |n: usize| Data { from: "a".into(), topic: n.to_string(), text: String::new() };
+            (0..count).map(one).collect()
+        };
+        assert_eq!(hub.take("b", all(2)), 0);
+        let (sender, _inbox) = mpsc::channel(9);
+        hub.carry("b", "alice", 1, sender);
+        assert_eq!(hub.take("b", all(2)), 2);
+        // The session has stalled: what does not fit stays where it was.
+        let taken = hub.take("b", all(WAITING + 9));
+        assert_eq!(taken, WAITING + 7);
+        hub.end("b", "alice");
+        assert_eq!(hub.take("b", all(1)), 0);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use mesegate_protocol::to_client;
 use mesegate_resource::{ModApi, ModRight};
 use tokio::sync::mpsc;
 
+use super::forward::forward;
 use super::hub::Data;
 use super::request::{OnlyId, Op, Ready, Request, Told};
 use super::seal::{Refused, Seal};
@@ -82,7 +83,7 @@ impl ModLink {
     }
 
     /// The player has left the server.
-    pub(crate) fn left(&mut self, shared: &Shared) {
+    pub(crate) fn left(&mut self, shared: &Arc<Shared>) {
         let state = std::mem::replace(&mut self.state, State::Off);
         self.visit += 1;
         self.flying = 0;
@@ -95,6 +96,7 @@ impl ModLink {
             }
         }
         shared.mods.put_back(&server, rest.into_iter());
+        forward(shared, &server);
     }
 
     /// The next parcel for the mod.

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mesegate_admin::{Failure, Move, Network as _, Selection};
+use mesegate_admin::{Failure, Move, Network, Selection};
 use mesegate_proto::admin::v1::{
     FailureReason as Reason, MoveOutcome, PlayerSelector, Target, target::Kind,
 };
 use mesegate_resource::{ModApi, ModRight};
 
-use super::hub::Data;
+use super::forward::forward;
+use super::hub::{DATA, Data, TOPIC};
 use super::request::{Answer, Id, Op, Somebody, Told};
-use crate::admin::Local;
+use crate::abroad;
 use crate::shared::Shared;
 
 /// How long a request may take.
@@ -22,11 +23,6 @@ const PAGE: usize = 200;
 
 /// Bytes of a line for somebody's chat, as in the admin interface.
 const TEXT: usize = 500;
-
-/// Bytes of data and of its topic, as JSON: with all that is around them they must fit into a
-/// message's 65535.
-const DATA: usize = 48 * 1024;
-const TOPIC: usize = 64;
 
 /// The mods of a server.
 pub(super) struct Asker {
@@ -95,6 +91,7 @@ impl Asker {
             Op::Address { name } => {
                 let player = network.player(&name).filter(|it| it.server == self.server);
                 let player = player.ok_or_else(|| Failure::no_such_player(&name))?;
+                let player = network.find(&player.name, deadline).await?;
                 Ok(Answer::Address { address: player.address })
             }
             Op::Message { name, text } => {
@@ -104,7 +101,8 @@ impl Asker {
                 }
                 let names = vec![name.clone()];
                 let only = PlayerSelector { names, ..PlayerSelector::default() };
-                let told = network.tell(&Selection::new(Some(only))?, &text, deadline).await?;
+                let told =
+                    network.tell(&Selection::new(Some(only))?, &text, None, deadline).await?;
                 self.audit("message", &name, if told == 0 { "NO_SUCH_PLAYER" } else { "OK" });
                 if told == 0 { Err(Failure::no_such_player(&name)) } else { Ok(Answer::Message {}) }
             }
@@ -172,13 +170,20 @@ impl Asker {
         let data = Arc::new(Data { from: self.server.clone(), topic, text: data });
         let mut waiting = 0;
         for target in &targets {
-            waiting += usize::from(self.shared.mods.send(target, Arc::clone(&data))?);
+            if self.shared.mods.send(target, Arc::clone(&data))? {
+                forward(&self.shared, target);
+                waiting += usize::from(!self.shared.abroad.is_on(target));
+            }
         }
         Ok(Answer::Sent { servers: targets.len(), waiting })
     }
 
-    fn network(&self) -> Local {
-        Local { shared: Arc::clone(&self.shared) }
+    fn network(&self) -> Arc<dyn Network> {
+        abroad::network(&self.shared, self.actor())
+    }
+
+    fn actor(&self) -> String {
+        format!("mod:{}", self.server)
     }
 
     fn has(&self, right: ModRight) -> bool {
@@ -188,7 +193,7 @@ impl Asker {
     }
 
     fn audit(&self, verb: &str, subject: &str, result: &str) {
-        let actor = format!("mod:{}", self.server);
+        let actor = self.actor();
         tracing::info!(target: "audit", actor, verb, subject, result, "audit");
     }
 }

@@ -47,8 +47,10 @@ impl Player {
         let (name, came) = match news {
             News::Event(Event::Came(name)) => (name, true),
             News::Event(Event::Left(name)) => (name, false),
-            News::Missed if self.state.keeps_players() => return self.list_network(),
-            News::Missed => return Ok(()),
+            News::Event(Event::Changed) | News::Missed if self.state.keeps_players() => {
+                return self.list_network();
+            }
+            News::Event(Event::Changed) | News::Missed => return Ok(()),
         };
         if self.state.keeps_players() && self.state.lists_player(&name) != came {
             let change = if came { PlayerListChange::Add } else { PlayerListChange::Remove };

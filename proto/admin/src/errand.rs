@@ -1,16 +1,19 @@
-//! Commands to a proxy, and its answers.
+//! Commands to the other side of a control stream, and its answers.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mesegate_admin::{Failure, request_id};
 use mesegate_proto::admin::v1::FailureReason as Reason;
 use mesegate_proto::control::v1::command::Op;
 use mesegate_proto::control::v1::command_result::Result as Outcome;
 use mesegate_proto::control::v1::{Command, CommandResult};
 use tokio::sync::{mpsc, oneshot};
 
-/// Commands that a proxy has under way, and as many that wait for that.
+use crate::failure::Failure;
+use crate::repeats::request_id;
+
+/// Commands that one stream has under way, and as many that wait for that.
 const MOST: usize = 256;
 
 /// What of a deadline is kept for the answer's way.
@@ -23,52 +26,57 @@ const SLACK: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 struct Errand {
     op: Op,
+    by: String,
     request_id: String,
     deadline: Instant,
     answer: oneshot::Sender<Outcome>,
 }
 
-/// The way to a proxy.
+/// The way to whoever carries commands out: a proxy, or its controller.
 #[derive(Debug, Clone)]
-pub(super) struct Sender(mpsc::Sender<Errand>);
+pub struct Errander {
+    /// What it is called in texts.
+    whom: Arc<str>,
+    errands: mpsc::Sender<Errand>,
+}
 
 /// The commands of one stream. When it is dropped those under way fail with `PROXY_GONE`.
 #[derive(Debug)]
-pub(super) struct Errands {
+pub struct Errands {
     waiting: mpsc::Receiver<Errand>,
     under_way: HashMap<u64, oneshot::Sender<Outcome>>,
     last: u64,
 }
 
-pub(super) fn channel() -> (Sender, Errands) {
-    let (sender, waiting) = mpsc::channel(MOST);
-    (Sender(sender), Errands { waiting, under_way: HashMap::new(), last: 0 })
-}
+impl Errander {
+    /// To `whom`, as texts call it, by way of a stream that takes its commands from the errands.
+    pub fn new(whom: &str) -> (Self, Errands) {
+        let (errands, waiting) = mpsc::channel(MOST);
+        let errander = Self { whom: whom.into(), errands };
+        (errander, Errands { waiting, under_way: HashMap::new(), last: 0 })
+    }
 
-/// The proxy is not there.
-pub(super) fn gone(proxy: &str) -> Failure {
-    Failure::new(Reason::ProxyGone, format!("proxy {proxy:?} is not connected"))
-}
+    fn gone(&self) -> Failure {
+        Failure::new(Reason::ProxyGone, format!("{} is not connected", self.whom))
+    }
 
-impl Sender {
-    /// Has the proxy of that name do something and waits for what comes of it.
-    pub(super) async fn send(
-        self,
-        proxy: &str,
-        op: Op,
-        deadline: Instant,
-    ) -> Result<Outcome, Failure> {
+    /// Has something done and waits for what comes of it.
+    ///
+    /// # Errors
+    /// `PROXY_GONE` if the stream ends before the answer, `TOO_MANY_REQUESTS` if too much waits,
+    /// `TIMEOUT`, and what the other side says.
+    pub async fn send(&self, op: Op, by: &str, deadline: Instant) -> Result<Outcome, Failure> {
         let (answer, outcome) = oneshot::channel();
         let request_id = request_id().unwrap_or_default();
-        self.0.try_send(Errand { op, request_id, deadline, answer }).map_err(
-            |error| match error {
-                mpsc::error::TrySendError::Full(_) => {
-                    let text = format!("too many commands wait for proxy {proxy:?}");
-                    Failure::new(Reason::TooManyRequests, text)
-                }
-                mpsc::error::TrySendError::Closed(_) => gone(proxy),
-            },
-        )?;
+        let by = by.to_owned();
+        let errand = Errand { op, by, request_id, deadline, answer };
+        self.errands.try_send(errand).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                let text = format!("too many commands wait for {}", self.whom);
+                Failure::new(Reason::TooManyRequests, text)
+            }
+            mpsc::error::TrySendError::Closed(_) => self.gone(),
+        })?;
         match tokio::time::timeout_at((deadline + SLACK).into(), outcome).await {
             Ok(Ok(Outcome::Failed(failed))) => {
                 let mut text = failed.text.clone();
@@ -76,15 +84,16 @@ impl Sender {
                 Err(Failure::new(failed.reason(), text))
             }
             Ok(Ok(outcome)) => Ok(outcome),
-            Ok(Err(_)) => Err(gone(proxy)),
+            Ok(Err(_)) => Err(self.gone()),
             Err(_) => Err(Failure::timeout()),
         }
     }
 }
 
 impl Errands {
-    /// The next command that is to be sent. None is lost if it is not waited for to the end.
-    pub(super) async fn next(&mut self) -> Command {
+    /// The next command that is to be sent, and for whom it is. None is lost if it is not waited for
+    /// to the end.
+    pub async fn next(&mut self) -> (Command, String) {
         loop {
             if self.under_way.len() >= MOST {
                 self.under_way.retain(|_, answer| !answer.is_closed());
@@ -93,7 +102,7 @@ impl Errands {
                 // Until an answer makes the stream look again.
                 return std::future::pending().await;
             }
-            let Some(Errand { op, request_id, deadline, answer }) = self.waiting.recv().await
+            let Some(Errand { op, by, request_id, deadline, answer }) = self.waiting.recv().await
             else {
                 return std::future::pending().await;
             };
@@ -104,12 +113,13 @@ impl Errands {
             }
             self.last += 1;
             self.under_way.insert(self.last, answer);
-            return Command { id: self.last, timeout_ms, request_id, op: Some(op) };
+            let op = Some(op);
+            return (Command { id: self.last, timeout_ms, request_id, op }, by);
         }
     }
 
-    /// The proxy has answered.
-    pub(super) fn answered(&mut self, result: CommandResult) {
+    /// A command was answered.
+    pub fn answered(&mut self, result: CommandResult) {
         if let Some(answer) = self.under_way.remove(&result.id)
             && let Some(outcome) = result.result
         {
