@@ -7,7 +7,6 @@ mod servers;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mesegate_admin::{
@@ -135,7 +134,11 @@ impl Network for Local {
         if proxy != self.shared.about.name {
             return Err(Failure::no_such_proxy(proxy));
         }
-        self.shared.draining.store(!cancel, Ordering::Relaxed);
+        if !cancel {
+            self.shared.life.drain();
+        } else if !self.shared.life.resume() {
+            return Err(Failure::stopping());
+        }
         Ok(())
     }
 
@@ -177,7 +180,7 @@ impl Local {
     /// This proxy.
     pub(crate) fn proxy(&self) -> pb::Proxy {
         let shared = &self.shared;
-        let state = if shared.draining.load(Ordering::Relaxed) {
+        let state = if shared.life.is_draining() {
             pb::ProxyState::Draining
         } else if (shared.about.ready)().is_err() {
             pb::ProxyState::Starting

@@ -12,6 +12,7 @@ use mesegate_protocol::ProtocolVersion;
 
 use crate::accounts::AccountsOptions;
 use crate::control::ControlOptions;
+use crate::life::LifeOptions;
 use crate::migrate::MigrateOptions;
 
 /// One address for a network of Luanti servers.
@@ -76,6 +77,10 @@ pub struct Options {
     #[arg(long, env = "MESEGATE_SOCKETS", value_name = "N",
           value_parser = clap::value_parser!(u8).range(1..=64))]
     pub sockets: Option<u8>,
+
+    /// How the process begins and ends.
+    #[command(flatten)]
+    pub life: LifeOptions,
 
     /// Seconds that players get to read the reason and leave when the proxy stops
     #[arg(long, env = "MESEGATE_STOP_SECONDS", default_value_t = 3, value_name = "SECONDS",

@@ -34,6 +34,7 @@ use crate::network::Network;
 use credentials::Credentials;
 use hub::{Event, Hub, Ruling};
 use last_good::LastGood;
+pub(crate) use last_good::NAME as LAST_GOOD;
 pub(crate) use options::ControlOptions;
 pub(crate) use report::Sources;
 use site::{Addresses, Site, look_up};

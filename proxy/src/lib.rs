@@ -27,6 +27,7 @@ mod departures;
 mod figures;
 pub mod http;
 mod lane;
+pub mod life;
 mod listing;
 pub mod log;
 mod losses;

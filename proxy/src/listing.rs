@@ -2,7 +2,6 @@
 //! proxies, and it is not made here.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mesegate_protocol::ProtocolVersion;
@@ -22,7 +21,7 @@ pub(crate) struct Listing {
 impl Subject for Listing {
     fn wanted(&mut self) -> Wanted {
         let network = self.shared.network.load();
-        let open = !self.shared.draining.load(Ordering::Relaxed);
+        let open = !self.shared.life.is_draining();
         match &network.proxy.announce {
             Some(announce) if announce.enabled && open => {
                 Wanted::Listed(Box::new(announce.clone()), self.port)

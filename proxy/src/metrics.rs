@@ -70,6 +70,12 @@ pub struct Metrics {
     pub control_failures_total: IntCounterVec,
     /// Names that were asked for at controllers, by `result`.
     pub name_claims_total: IntCounterVec,
+    /// 1 while the proxy is being left by its players.
+    pub draining: IntGauge,
+    /// Players who are still there then.
+    pub drain_remaining_sessions: IntGauge,
+    /// When they are sent away, in Unix seconds; 0 while they are not.
+    pub drain_deadline_timestamp: IntGauge,
     /// Bytes that received and queued messages of all connections hold now.
     pub buffer_bytes: IntGauge,
     /// Peers that have not proved their address yet.
@@ -263,6 +269,18 @@ impl Metrics {
                 "mesegate_proxy_name_claims_total",
                 "Names that were asked for at controllers.",
                 &["result"],
+            )?,
+            draining: m.gauge(
+                "mesegate_proxy_draining",
+                "1 while the proxy is being left by its players.",
+            )?,
+            drain_remaining_sessions: m.gauge(
+                "mesegate_proxy_drain_remaining_sessions",
+                "Players who are still on a proxy that is being left.",
+            )?,
+            drain_deadline_timestamp: m.gauge(
+                "mesegate_proxy_drain_deadline_timestamp_seconds",
+                "When they are sent away, in Unix seconds; 0 while they are not.",
             )?,
             buffer_bytes: m.gauge(
                 "mesegate_proxy_buffer_bytes",

@@ -30,6 +30,7 @@ use mesegate_transport::Link;
 use crate::mod_api::ModLink;
 use crate::shared::Shared;
 use company::Company;
+use denial::Denial;
 use gate::Gate;
 use login::{Attempt, Failed, Failure, Login};
 use losses::LostLately;
@@ -102,15 +103,18 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
     };
     player.set_out(Purpose::Join { returning }, ways);
     let end = player.play().await;
+    let server = player.world.as_ref().map(|world| world.server.clone());
     player.leave_world();
+    let leaves = matches!(end, End::Leave(_));
     let returns = match &end {
-        End::Reconnect(_) => true,
+        End::Leave(_) | End::Reconnect(_) => true,
         End::Deny(denial) => denial.reconnect,
         End::ClientGone(_) => false,
     };
     if returns {
         shared.attendance.expect_back(&player.who.name);
     }
+    shared.life.left(&player.who.name, leaves);
     // Who is asked to reconnect may be back before this connection has ended.
     let Player { place, mut client, who, .. } = player;
     drop(place);
@@ -122,6 +126,13 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
         End::Deny(denial) => {
             tracing::info!(player = name, reason = denial.reason, "a player was sent away");
             denial.deliver(&mut client, version).await;
+        }
+        End::Leave(reason) => {
+            tracing::info!(player = name, reason, "a player is asked to reconnect");
+            if let Some(server) = server {
+                reconnect::to_where_they_were(&shared, &name, &server).await;
+            }
+            Denial::leaving(reason, &shared).deliver(&mut client, version).await;
         }
         End::Reconnect(reconnect) => {
             let denial = reconnect.offer(&shared, &name).await;

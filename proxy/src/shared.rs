@@ -1,7 +1,6 @@
 //! What all sessions share.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +11,7 @@ use mesegate_content::Library;
 use mesegate_protocol::map::BlockCache;
 use mesegate_resource::BackendAuth;
 use mesegate_transport::Config;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::abroad::Abroad;
 use crate::admin::About;
@@ -21,6 +20,7 @@ use crate::attendance::Attendance;
 use crate::base::Base;
 use crate::claims::Claims;
 use crate::departures::Departures;
+use crate::life::{Latch, Life};
 use crate::losses::Losses;
 use crate::metrics::Metrics;
 use crate::mod_api::Hub;
@@ -48,8 +48,9 @@ pub(crate) struct Shared {
     /// Names once over all proxies.
     pub(crate) claims: Claims,
     pub(crate) selector: Selector,
-    /// True while an operator keeps new players out.
-    pub(crate) draining: AtomicBool,
+    /// Whether players are let in, and how long they may stay.
+    pub(crate) life: Life,
+    pub(crate) latch: Arc<Latch>,
     pub(crate) departures: Departures,
     /// Translated map blocks of all players.
     pub(crate) blocks: BlockCache,
@@ -64,8 +65,6 @@ pub(crate) struct Shared {
     /// Whether there may be other proxies, whose players are known while there is a controller.
     pub(crate) fleet: bool,
     pub(crate) mutes: Mutes,
-    /// Asks the process to stop, as a signal does.
-    pub(crate) shutdown: Notify,
     /// True from the moment the process was asked to stop.
     pub(crate) stopping: watch::Receiver<bool>,
 }

@@ -19,7 +19,7 @@ pub(super) async fn shutdown(ask: &mut Ask) -> Answer {
     // Before the goodbye to everybody, which comes at once.
     ask.say(paint::good("The proxy stops.")).await;
     tokio::time::sleep(ANSWER).await;
-    ask.shared.shutdown.notify_one();
+    ask.shared.life.end();
     Ok(Vec::new())
 }
 

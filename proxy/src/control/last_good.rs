@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::documents::{Documents, MAX_BYTES, Refused};
 
 /// The file in the data folder.
-const NAME: &str = "last-good.json";
+pub(crate) const NAME: &str = "last-good.json";
 
 /// Why the file is of no use.
 #[derive(Debug, thiserror::Error)]

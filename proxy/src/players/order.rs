@@ -13,6 +13,8 @@ pub enum Order {
     Move(Move),
     /// End the visit.
     Kick(Kick),
+    /// Connect anew, as the proxy is being left.
+    Leave,
     /// Write a line into the chat.
     Tell(String),
 }

@@ -32,10 +32,11 @@ impl Denial {
         Self { reason, code, text: text.into(), reconnect: false }
     }
 
-    /// The proxy stops.
-    pub(super) fn stopping(shared: &Shared) -> Self {
+    /// The proxy is being left, or stops: the player is to come back by way of another one, or of
+    /// its successor.
+    pub(super) fn leaving(reason: &'static str, shared: &Shared) -> Self {
         let text = shared.network.load().proxy.messages.shutdown.clone();
-        Self::code("shutdown", DenyCode::Shutdown, text).with_reconnect()
+        Self::code(reason, DenyCode::Shutdown, text).with_reconnect()
     }
 
     /// Offers the reconnect button.

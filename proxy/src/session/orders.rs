@@ -7,6 +7,7 @@ use super::denial::Denial;
 use super::play::{End, Player, Purpose};
 use super::travel::Refusal;
 use crate::players::{Kick, Move, Moved, NotMoved, Order, Place};
+use crate::shared::Shared;
 
 /// Moves that may wait for the one under way.
 const WAITING: usize = 8;
@@ -16,6 +17,7 @@ impl Player {
     pub(super) fn order(&mut self, order: Order) -> Result<(), End> {
         match order {
             Order::Tell(text) => self.tell(&text),
+            Order::Leave => Err(End::Leave("draining")),
             Order::Kick(kick) => {
                 self.shared.metrics.kicks_total.with_label_values(&[kick.source]).inc();
                 Err(End::Deny(denial(kick)))
@@ -88,10 +90,11 @@ impl Player {
 }
 
 /// Waits until somebody who is still joining is sent away. Other orders are answered meanwhile.
-pub(super) async fn sent_away(place: &mut Place) -> Denial {
+pub(super) async fn sent_away(place: &mut Place, shared: &Shared) -> Denial {
     loop {
         match place.next_order().await {
             Order::Kick(kick) => return denial(kick),
+            Order::Leave => return Denial::leaving("draining", shared),
             Order::Move(order) => {
                 let text = "the player is still joining";
                 answer(order, Err(NotMoved::new("not_ready", text)));

@@ -160,8 +160,10 @@ pub(super) enum End {
     ClientGone(&'static str),
     /// The client is to be sent away.
     Deny(Denial),
-    /// The client is to connect anew.
+    /// The client is to connect anew for a server's sake.
     Reconnect(Reconnect),
+    /// The client is to connect anew, as the proxy is being left or stops; the cause.
+    Leave(&'static str),
 }
 
 impl Player {
@@ -199,7 +201,7 @@ impl Player {
                     Ok(())
                 }
                 Wake::Tick => self.tick(),
-                Wake::Stop => Err(End::Deny(Denial::stopping(&self.shared))),
+                Wake::Stop => Err(End::Leave("shutdown")),
             };
             let turn = match turn {
                 Ok(()) => self.turn().await,

@@ -4,11 +4,17 @@
 
 use std::time::Duration;
 
+use mesegate_auth::AccountError;
+
 use super::denial::Denial;
 use crate::shared::{Shared, unix_now};
 
 /// How long a player may take to come back.
 const REMEMBERED: Duration = Duration::from_mins(5);
+
+/// How long somebody who is sent away waits for the database: all are at the same time, and their
+/// goodbye must not be late.
+const NOTED: Duration = Duration::from_millis(500);
 
 /// A player who is asked to connect anew.
 #[derive(Debug)]
@@ -29,9 +35,7 @@ impl Reconnect {
     pub(super) async fn offer(self, shared: &Shared, player: &str) -> Denial {
         let Self { server, title, reason } = self;
         tracing::info!(player, server, reason, "a player is asked to reconnect");
-        let now = unix_now();
-        let (now, expires) = (now as i64, (now + REMEMBERED.as_secs()) as i64);
-        let text = match shared.accounts.set_reconnect(player, &server, now, expires).await {
+        let text = match remember(shared, player, &server).await {
             Ok(()) => format!("To go to {title}, your game has to load more. Please reconnect."),
             Err(error) => {
                 tracing::error!(%error, "the target of a reconnect cannot be remembered");
@@ -39,6 +43,21 @@ impl Reconnect {
             }
         };
         Denial::text(reason, text).with_reconnect()
+    }
+}
+
+async fn remember(shared: &Shared, player: &str, server: &str) -> Result<(), AccountError> {
+    let now = unix_now();
+    let (now, expires) = (now as i64, (now + REMEMBERED.as_secs()) as i64);
+    shared.accounts.set_reconnect(player, server, now, expires).await
+}
+
+/// Who has to leave the proxy comes back to where they were.
+pub(super) async fn to_where_they_were(shared: &Shared, player: &str, server: &str) {
+    match tokio::time::timeout(NOTED, remember(shared, player, server)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "where a player was cannot be remembered"),
+        Err(_) => tracing::warn!(player, "the database is too slow to remember where they were"),
     }
 }
 

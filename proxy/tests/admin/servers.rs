@@ -2,11 +2,12 @@
 
 use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::watch_servers_response::Event;
-use mesegate_testkit::Bot;
-use tonic::Streaming;
+use mesegate_protocol::login::DenyCode;
+use mesegate_testkit::{Bot, Closed, FakeServer};
+use tonic::{Code, Streaming};
 
-use crate::client::Net;
-use crate::support::{ARENA, SOON, go, refusal, within};
+use crate::client::{Admin, Net, assert_reason, launch};
+use crate::support::{ARENA, Documents, SOON, go, lobby, refusal, within};
 
 const FOREVER: u64 = 90;
 
@@ -115,6 +116,41 @@ async fn a_draining_proxy_keeps_its_players_and_lets_nobody_in() {
         let list = net.admin.proxies().list_proxies(pb::ListProxiesRequest::default()).await;
         let list = list.unwrap().into_inner().proxies;
         assert_eq!((list.len(), list[0].name.as_str(), list[0].max_players), (1, "edge-1", 1000));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_is_drained_until_a_deadline_and_goes_on_afterwards() {
+    within(FOREVER, async {
+        let lobby = FakeServer::of(lobby()).unwrap();
+        let documents = Documents::new().server("lobby", lobby.addr());
+        let mut proxy = launch(documents).arg("--drain-timeout", "2").start().await;
+        let admin = Admin::of(&proxy).await;
+        let drain = async |cancel| {
+            let name = "edge-1".into();
+            let request = pb::DrainProxyRequest { name, cancel, ..Default::default() };
+            admin.proxies().drain_proxy(request).await.map(|it| it.into_inner().proxy.unwrap())
+        };
+        let [alice, bob] = [proxy.join("alice").await, proxy.join("bob").await];
+        drain(false).await.unwrap();
+        for bot in [&alice, &bob] {
+            bot.expect_chat("Maintenance in 2 s", SOON).await.unwrap();
+            let closed = bot.wait_closed(SOON).await;
+            assert!(matches!(closed, Some(Closed::Denied { reconnect: true, .. })), "{closed:?}");
+        }
+        // They are to go to another proxy, and this one does not end.
+        let (code, _, reconnect) = refusal(Bot::join(proxy.bot("alice")).await);
+        assert_eq!((code, reconnect), (DenyCode::Shutdown, true));
+        assert!(proxy.is_running());
+        assert_eq!(proxy.page("/readyz").0, 200);
+        assert_eq!(drain(true).await.unwrap().state(), pb::ProxyState::Serving);
+        let alice = proxy.join("alice").await;
+        // What a signal has begun is not taken back.
+        proxy.terminate();
+        alice.expect_chat("Maintenance in 2 s", SOON).await.unwrap();
+        assert_reason(drain(true).await.map(|_| ()), Code::Unavailable, "STOPPING");
+        assert!(proxy.ended().await.0.success());
     })
     .await;
 }

@@ -11,6 +11,7 @@ mod bans;
 mod commands;
 mod company;
 mod console;
+mod draining;
 mod groups;
 mod hops;
 mod login;
