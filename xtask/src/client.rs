@@ -13,7 +13,8 @@
 //!   for the game then does nothing until the menu is closed.
 //! * Keys are looked at once per frame (50 ms at 20 frames a second): press and release must be
 //!   further apart than that for actions that the engine polls (jump, sneak, dig), while typed
-//!   text arrives as events and is not lost.
+//!   text arrives as events and is not lost, once there is a field that takes it: the chat opens
+//!   with the frame after its key, and on a busy machine a frame may take seconds.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -41,6 +42,8 @@ pause_on_lost_focus = false
 viewing_range = 40
 show_debug = true
 enable_clouds = false
+console_color = (250,0,250)
+console_alpha = 255
 name =
 ";
 
@@ -99,8 +102,11 @@ impl ClientSpec {
     }
 }
 
-/// The first frames compile shaders. What is typed meanwhile is lost: the console opens, but takes
-/// no text before the frame after.
+/// How long the chat may take to open before its key is pressed once more, and how often it is.
+const OPENING: Duration = Duration::from_secs(5);
+const TRIES: u32 = 3;
+
+/// The first frames compile shaders. Keys that are pressed meanwhile may be lost.
 const FIRST_FRAMES: Duration = Duration::from_secs(1);
 
 /// A mouse button.
@@ -280,14 +286,57 @@ impl Client {
     /// Types a line into the chat and sends it.
     ///
     /// # Errors
-    /// When the window cannot be typed into.
+    /// When the chat does not open, or the window cannot be typed into.
     pub fn chat(&mut self, text: &str) -> Result<()> {
-        self.key("t")?;
-        // The console opens with the next frame; earlier letters would steer the player.
-        sleep(Duration::from_millis(400));
+        self.open_chat()?;
         self.capsule.run(&format!("xdotool type --delay 15 -- {}", quote(text)), COMMAND)?;
         sleep(Duration::from_millis(150));
         self.key("Return")
+    }
+
+    /// Opens the chat, and waits until it takes text; earlier letters would steer the player.
+    fn open_chat(&mut self) -> Result<()> {
+        // The last line's may still be seen.
+        let mut open = !self.see_chat(false)?;
+        for _ in 0..TRIES {
+            if !open {
+                self.key("t")?;
+                open = self.see_chat(true)?;
+            }
+        }
+        if open {
+            // The key itself, if it was pressed twice: `GUIChatConsole::OnEvent` deletes the line.
+            return self.xdotool("key ctrl+u", Duration::ZERO);
+        }
+        Err(Error::Timeout {
+            what: format!("the chat of {}'s client to open", self.player),
+            seconds: u64::from(TRIES) * OPENING.as_secs(),
+            log: self.log_path(),
+            tail: wait::tail(&self.log(), 20),
+        })
+    }
+
+    /// Waits until the chat is open, or is not, and tells whether it came to that.
+    fn see_chat(&mut self, open: bool) -> Result<bool> {
+        let seen = wait::until(OPENING, || match self.chat_is_open() {
+            Ok(now) if now != open => None,
+            other => Some(other.map(drop)),
+        });
+        seen.transpose().map(|it| it.is_some())
+    }
+
+    /// Whether the chat is open: then the top of the picture has its colour, of which nothing else
+    /// is (see [`CONFIG`]). Text may stand there, and at the right edge there is a scroll bar.
+    fn chat_is_open(&mut self) -> Result<bool> {
+        let command = "import -silent -window root -crop 20x8+700+1 -depth 8 rgb:- \
+                       | od -An -v -tu1 -w3";
+        let pixels = self.capsule.run(command, COMMAND)?;
+        let open = pixels.lines().filter(|pixel| {
+            let colour: Vec<u8> =
+                pixel.split_whitespace().filter_map(|it| it.parse().ok()).collect();
+            matches!(colour[..], [red, green, blue] if red > 200 && green < 50 && blue > 200)
+        });
+        Ok(2 * open.count() > pixels.lines().count())
     }
 
     /// Presses a key shortly. Names are those of X, such as `Return`, `Escape`, `i` or `F5`.
@@ -369,6 +418,25 @@ impl Client {
     /// The file of the last [`screenshot`](Self::screenshot).
     pub fn last_picture(&self) -> PathBuf {
         self.run.path().join(format!("shot-{}.png", self.shots))
+    }
+
+    /// Keeps the last [`screenshot`](Self::screenshot) as a small file with few colours, as manuals
+    /// have them.
+    ///
+    /// # Errors
+    /// When it cannot be made or written.
+    pub fn keep_picture(&mut self, file: &Path) -> Result<()> {
+        let number = self.shots;
+        self.capsule.run(
+            &format!(
+                "cd {RUN} && convert shot-{number}.png -crop 800x400+0+0 +repage +dither \
+                 -colors 48 -strip -define png:compression-level=9 kept.png"
+            ),
+            COMMAND,
+        )?;
+        std::fs::copy(self.run.path().join("kept.png"), file)
+            .map(drop)
+            .map_err(Error::io(format!("writing {}", file.display())))
     }
 
     /// Ends the client as closing its window would, so that it leaves the server properly.

@@ -177,6 +177,8 @@ pub(crate) fn content(client: &Client) {
         .lines()
         // A machine without a sound card and without a desktop.
         .filter(|line| !line.contains("Audio:") && !line.contains("XDG_RUNTIME_DIR"))
+        // What is said, to the player or by them, may have any words.
+        .filter(|line| !line.contains(" CHAT: ") && !line.contains("Typed chat message: "))
         .filter(|line| {
             let line = line.to_lowercase();
             line.contains("error[")
