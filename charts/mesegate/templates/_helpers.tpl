@@ -114,6 +114,22 @@ readinessProbe:
   {{- toYaml .readinessProbe | nindent 2 }}
 {{- end -}}
 
+{{/* Seconds of the grace period that are left for the goodbyes when the drain is over. */}}
+{{- define "mesegate.goodbye" -}}
+{{- max 10 (add .Values.proxy.stopSeconds 2) -}}
+{{- end -}}
+
+{{/* Seconds that players may stay in a pod that is to end. */}}
+{{- define "mesegate.drainTimeout" -}}
+{{- $proxy := .Values.proxy -}}
+{{- if kindIs "invalid" $proxy.drain.timeoutSeconds -}}
+  {{- if include "mesegate.sqlite" . -}}0
+  {{- else -}}{{- max 0 (sub $proxy.terminationGracePeriodSeconds (include "mesegate.goodbye" .)) -}}
+  {{- end -}}
+{{- else -}}{{- int $proxy.drain.timeoutSeconds -}}
+{{- end -}}
+{{- end -}}
+
 {{/* What does not go together. */}}
 {{- define "mesegate.check" -}}
 {{- $proxy := .Values.proxy -}}
@@ -137,6 +153,10 @@ readinessProbe:
 {{- end -}}
 {{- if and $proxy.media.enabled (not $proxy.media.url) -}}
   {{- fail "proxy.media.enabled needs proxy.media.url: where clients reach it, such as http://play.example.org:30080/" -}}
+{{- end -}}
+{{- $needed := add (include "mesegate.drainTimeout" .) (include "mesegate.goodbye" .) -}}
+{{- if lt (int $proxy.terminationGracePeriodSeconds) (int $needed) -}}
+  {{- fail (printf "proxy.terminationGracePeriodSeconds is %d: players could not be told in time; with these values of proxy.drain.timeoutSeconds and proxy.stopSeconds it has to be %d or more" (int $proxy.terminationGracePeriodSeconds) (int $needed)) -}}
 {{- end -}}
 {{- $tls := .Values.controller.tls -}}
 {{- if and (eq $tls.mode "secret") (not $tls.secretName) -}}

@@ -226,3 +226,26 @@ fn images_are_named_by_tag_or_by_digest() {
     assert!(object(&all, "ConfigMap", "mesegate-x").is_some());
     assert!(object(&objects("fullnameOverride: other"), "Service", "other-proxy").is_some());
 }
+
+#[test]
+#[ignore = "needs helm: cargo xtask test --only chart"]
+fn players_have_the_grace_period_less_what_their_goodbye_takes() {
+    let drained = |values: &str, timeout: &str, grace: u64| {
+        let all = proxy(values);
+        assert!(
+            has_argument(container(&all, "proxy"), &format!("--drain-timeout={timeout}")),
+            "{values}"
+        );
+        assert_eq!(pod(&all, "proxy")["terminationGracePeriodSeconds"], grace, "{values}");
+    };
+    // Nobody else could take the players of the only proxy there can be.
+    drained("", "0", 900);
+    drained("drain: { timeoutSeconds: 60 }", "60", 900);
+    drained(POSTGRESQL, "890", 900);
+    drained(&format!("{POSTGRESQL}, stopSeconds: 20"), "878", 900);
+    drained(&format!("{POSTGRESQL}, terminationGracePeriodSeconds: 10"), "0", 10);
+    drained(&format!("{POSTGRESQL}, drain: {{ timeoutSeconds: 890 }}"), "890", 900);
+    drained(&format!("{POSTGRESQL}, drain: {{ timeoutSeconds: 0 }}"), "0", 900);
+    let nudged = proxy(&format!("{POSTGRESQL}, drain: {{ nudgePerSecond: 0.5 }}"));
+    assert!(has_argument(container(&nudged, "proxy"), "--drain-nudge=0.5"));
+}

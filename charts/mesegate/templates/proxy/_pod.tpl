@@ -34,6 +34,8 @@ spec:
         - --controller-ca=/etc/mesegate/control/ca.crt
         - --controller-token-file=/etc/mesegate/control/token
         - --proxy-class={{ .class }}
+        - --drain-timeout={{ include "mesegate.drainTimeout" $ }}
+        - --drain-nudge={{ .drain.nudgePerSecond }}
         - --stop-seconds={{ .stopSeconds }}
         {{- if .media.enabled }}
         - --media-http={{ $.Values.bindAddress }}:{{ .media.port }}
