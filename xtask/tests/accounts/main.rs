@@ -7,5 +7,6 @@
 mod away;
 mod brute_force;
 mod lab;
+mod proxies;
 mod round_trip;
 mod worlds;
