@@ -26,8 +26,7 @@ const NOBODY: u32 = 65_534;
 /// A cluster. Dropping it ends its server and removes it.
 #[derive(Debug)]
 pub struct Postgres {
-    programs: PathBuf,
-    libraries: Option<PathBuf>,
+    programs: Programs,
     folder: PathBuf,
     port: u16,
     server: Option<Child>,
@@ -39,7 +38,7 @@ impl Postgres {
     /// # Errors
     /// When there are no programs and none can be fetched, or they fail.
     pub fn start() -> Result<Self> {
-        let (programs, libraries) = programs()?;
+        let programs = Programs::find()?;
         // Not below the workspace, which another user may not be able to enter.
         let name = format!("mesegate-postgres-{}-{}", std::process::id(), ports::free()?);
         let folder = std::env::temp_dir().join(name);
@@ -53,7 +52,7 @@ impl Postgres {
                 chown(path, Some(NOBODY), Some(NOBODY)).map_err(io("giving away"))?;
             }
         }
-        let mut postgres = Self { programs, libraries, folder, port: ports::free()?, server: None };
+        let mut postgres = Self { programs, folder, port: ports::free()?, server: None };
         let mut make = postgres.command("initdb");
         make.arg("--pgdata").arg(postgres.data()).arg("--pwfile").arg(&secret);
         make.args(["--username", USER, "--auth=scram-sha-256", "--no-sync"]);
@@ -134,16 +133,27 @@ impl Postgres {
 
     /// One of the programs, as a user that it accepts, ending when this process does.
     fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("setpriv");
+        let Programs { root, bin } = &self.programs;
+        let shown = self.folder.join("programs");
+        let (mut command, root) = match root {
+            Some(root) if is_root() => {
+                let mut command = Command::new("unshare");
+                command.args(["--mount", "--", "sh", "-ec", SHOW, "sh"]).args([root, &shown]);
+                command.arg("setpriv");
+                (command, Some(&shown))
+            }
+            root => (Command::new("setpriv"), root.as_ref()),
+        };
         command.args(["--pdeathsig", "KILL"]);
         if is_root() {
             let (user, group) = (format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"));
             command.args([user.as_str(), group.as_str(), "--clear-groups"]);
         }
-        command.arg("--").arg(self.programs.join(program));
-        if let Some(libraries) = &self.libraries {
-            command.env("LD_LIBRARY_PATH", libraries);
-        }
+        command.arg("--");
+        match root {
+            Some(root) => command.arg("env").arg(libraries(root)).arg(root.join(bin).join(program)),
+            None => command.arg(bin.join(program)),
+        };
         command.current_dir(&self.folder).stdin(Stdio::null());
         command
     }
@@ -162,18 +172,53 @@ impl Drop for Postgres {
     }
 }
 
-/// The folder with `initdb` and `postgres`, and one with libraries that they need if they are not
-/// installed.
-fn programs() -> Result<(PathBuf, Option<PathBuf>)> {
-    if let Some(found) = newest(Path::new("/usr/lib/postgresql")) {
-        return Ok((found, None));
+/// What root does before it becomes somebody who may not enter the lab's folder: that is below a
+/// home, which is often closed to others.
+const SHOW: &str = "mkdir -p \"$2\"; mount --bind \"$1\" \"$2\"
+    [ -e /usr/share/zoneinfo ] || mount --bind \"$1/usr/share\" /usr/share
+    shift 2; exec \"$@\"";
+
+/// Debian's PostgreSQL knows no other time zones, and clients ask for UTC.
+const TIME_ZONES: &str = "/usr/share/zoneinfo";
+
+/// Where the programs are.
+#[derive(Debug)]
+struct Programs {
+    /// The folder that packages are unpacked in; none if they are installed.
+    root: Option<PathBuf>,
+    /// The folder with `initdb` and `postgres`, below that.
+    bin: PathBuf,
+}
+
+impl Programs {
+    fn find() -> Result<Self> {
+        let installed = Path::new("/usr/lib/postgresql");
+        if let Some(bin) = newest(installed) {
+            return Ok(Self { root: None, bin });
+        }
+        if !is_root() && !Path::new(TIME_ZONES).exists() {
+            let text = format!("PostgreSQL needs {TIME_ZONES}: install Debian's tzdata");
+            return Err(Error::Unsupported(text));
+        }
+        let root = kube::Programs::packages("postgres", "postgresql")?;
+        let bin = newest(&root.join("usr/lib/postgresql"));
+        let bin = bin.and_then(|bin| bin.strip_prefix(&root).map(Path::to_owned).ok());
+        let missing = || {
+            Error::Unsupported(format!("no PostgreSQL in {}; remove that folder", root.display()))
+        };
+        Ok(Self { bin: bin.ok_or_else(missing)?, root: Some(root) })
     }
-    let root = kube::Programs::packages("postgres", "postgresql")?;
-    let found = newest(&root.join("usr/lib/postgresql")).ok_or_else(|| {
-        Error::Unsupported(format!("no PostgreSQL in {}; remove that folder", root.display()))
-    })?;
-    let libraries = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
-    Ok((found, Some(root.join(libraries))))
+}
+
+/// Where programs below `root` find the libraries that are not installed, as `env` takes it.
+/// Packages of releases up to Debian 12 have some of them in `/lib`, which is another folder here.
+fn libraries(root: &Path) -> OsString {
+    let machine = format!("{}-linux-gnu", std::env::consts::ARCH);
+    let mut variable = OsString::from("LD_LIBRARY_PATH=");
+    variable.push(root.join("usr/lib").join(&machine));
+    variable.push(":");
+    variable.push(root.join("lib").join(&machine));
+    variable
 }
 
 fn newest(folder: &Path) -> Option<PathBuf> {

@@ -114,6 +114,10 @@ impl Failures {
                 None => count,
             };
             let before = self.of_names.get(&who).map_or(0, |it| it.count);
+            if total == before {
+                // Nothing that others did; and what is known here of the time is more exact.
+                continue;
+            }
             if total == 0 {
                 self.of_names.remove(&who);
             } else {

@@ -21,6 +21,7 @@ mod merged;
 mod operators;
 mod passwords;
 mod reconnects;
+mod remembered;
 mod sequences;
 mod server_list;
 mod stopping;

@@ -210,9 +210,16 @@ const ALONE: &str = "apt-get download \"$@\"
         dpkg-deb -x \"$package\" root
         dpkg-deb -W --showformat='${Package} ${Version}\\n' \"$package\" >> root/packages
     done";
-const WITH_DEPENDENCIES: &str = "mkdir -p debs/partial; apt-get install --yes --download-only \
-     --no-install-recommends -o Debug::NoLocking=1 -o Dir::Cache::archives=\"$PWD/debs\" \"$@\"; \
-     for deb in debs/*.deb; do dpkg-deb -x \"$deb\" root; done";
+/// A machine may have no lists of packages, or such as are too old; then lists are fetched for this
+/// alone.
+const WITH_DEPENDENCIES: &str = "mkdir -p debs/partial lists/partial
+    lists=\"-o Dir::State::lists=$PWD/lists\"
+    fetch() {
+        apt-get install --yes --download-only --no-install-recommends -o Debug::NoLocking=1 \
+            -o Dir::Cache::archives=\"$PWD/debs\" \"$@\"
+    }
+    fetch \"$@\" || { apt-get update -o Debug::NoLocking=1 \"$lists\"; fetch \"$lists\" \"$@\"; }
+    for deb in debs/*.deb; do dpkg-deb -x \"$deb\" root; done";
 
 fn fetch(folder: &str, script: &str, packages: &[&str]) -> Result<PathBuf> {
     let dir = tools()?;

@@ -8,5 +8,6 @@ mod away;
 mod brute_force;
 mod lab;
 mod migrate;
+mod proxies;
 mod round_trip;
 mod worlds;

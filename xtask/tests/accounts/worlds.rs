@@ -1,14 +1,15 @@
 //! Worlds of three generations of the engine, with their accounts in SQLite and in PostgreSQL, and
 //! a proxy that takes those over while the engine goes on using them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mesegate_auth::{Password, legacy_hash, srp::Verifier};
-use mesegate_testkit::JoinError;
+use mesegate_testkit::{Bot, JoinError};
 use xtask::client::{Client, ClientSpec};
 use xtask::engine::{Server, ServerSpec};
 use xtask::lab::{Generation, Lab};
 use xtask::postgres::Postgres;
+use xtask::proxy::Proxy;
 
 use crate::lab::{PATIENCE, Tables, connect, join, lobby, proxy, runtime, try_join};
 
@@ -19,6 +20,10 @@ const PLAYERS: [(&str, &str, &[&str]); 4] = [
     ("carol", "", &[]),
     ("dave", "forgotten", &["/clearpassword dave", "/revoke dave shout"]),
 ];
+
+/// Who gets another password through the proxy, and that.
+const CHANGED: [&str; 2] = ["Alice", "bob"];
+const NEW: &str = "third secret";
 
 fn password(name: &str) -> &'static str {
     match name {
@@ -43,6 +48,57 @@ async fn populated(server: &Server) {
     admin.leave().await;
 }
 
+/// Who changes the password of the account whose password is stored as a hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changes {
+    AtTheKeyboard,
+    ByABot,
+}
+
+/// A real client in the game with its old password.
+fn client(lab: &Lab, generation: Generation, proxy: &Proxy) -> Client {
+    let spec = ClientSpec::new(generation, "bob", proxy.address());
+    let mut client = Client::start(lab, spec.password(password("bob"))).unwrap();
+    client.wait_joined(Duration::from_mins(1)).unwrap();
+    client
+}
+
+/// Joins when whoever was there under that name is gone.
+async fn next(proxy: &Proxy, name: &str, password: &str) -> Bot {
+    let since = Instant::now();
+    loop {
+        match try_join(proxy.address(), name, password).await {
+            Ok(bot) => return bot,
+            Err(JoinError::Denied { text, .. })
+                if !text.contains("Wrong") && since.elapsed() < PATIENCE =>
+            {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+}
+
+/// The client's player changes the password in its form.
+async fn change_at_the_keyboard(lab: &Lab, generation: Generation, proxy: &Proxy, url: &str) {
+    let hash = legacy_hash("bob", password("bob"));
+    for _ in 0..3 {
+        let mut client = client(lab, generation, proxy);
+        client.change_password(password("bob"), NEW).unwrap();
+        let sent = Instant::now();
+        while sent.elapsed() < Duration::from_secs(6) {
+            if Tables::read(url).await.password("bob") != hash {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        // The forms came too late for what was typed.
+        drop(client);
+        next(proxy, "bob", password("bob")).await.leave().await;
+    }
+    panic!("the password is still the old one");
+}
+
 /// What the proxies of a test have in common: the lab, a server to play on, a folder.
 struct Place {
     lab: Lab,
@@ -57,7 +113,13 @@ impl Place {
     }
 }
 
-async fn take_over(place: &Place, server: &Server, url: &str, with_client: bool) {
+async fn take_over(
+    place: &Place,
+    server: &Server,
+    url: &str,
+    generation: Generation,
+    changes: Changes,
+) {
     let Place { lab, lobby, folder } = place;
     populated(server).await;
     let before = Tables::read(url).await;
@@ -77,32 +139,29 @@ async fn take_over(place: &Place, server: &Server, url: &str, with_client: bool)
         assert!(!bot.registered(), "{name} was registered anew");
         bot.leave().await;
     }
-    if with_client {
-        let spec = ClientSpec::new(Generation::V5_15, "Alice", proxy.address());
-        let mut client = Client::start(lab, spec.password(password("Alice"))).unwrap();
-        client.wait_joined(Duration::from_mins(1)).unwrap();
+    // A real client, whose password is stored as a hash.
+    match changes {
+        Changes::AtTheKeyboard => change_at_the_keyboard(lab, generation, &proxy, url).await,
+        Changes::ByABot => drop(client(lab, generation, &proxy)),
     }
     // The same name in other letters is not let in, as on the engine.
     let twin = try_join(proxy.address(), "ALICE", "x").await.map(drop);
     assert!(matches!(twin, Err(JoinError::Denied { .. })), "{twin:?}");
 
-    // Changed through the proxy, used at the engine.
-    let alice = loop {
-        match try_join(proxy.address(), "Alice", password("Alice")).await {
-            Ok(bot) => break bot,
-            // Whoever was there is not gone yet.
-            Err(JoinError::Denied { .. }) if with_client => {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-            Err(error) => panic!("{error}"),
+    // Changed through the proxy, used at the engine: one that was SRP, one that was a hash.
+    for name in CHANGED {
+        let typed = name == "bob" && changes == Changes::AtTheKeyboard;
+        let present = if typed { NEW } else { password(name) };
+        let player = next(&proxy, name, present).await;
+        if present == password(name) {
+            assert!(player.change_password(present, NEW, PATIENCE).await.unwrap());
+            player.expect_chat("Password change successful", PATIENCE).await.unwrap();
         }
-    };
-    assert!(alice.change_password(password("Alice"), "third secret", PATIENCE).await.unwrap());
-    alice.expect_chat("Password change successful", PATIENCE).await.unwrap();
-    alice.leave().await;
-    let old = try_join(server.address(), "Alice", password("Alice")).await.map(drop);
-    assert!(matches!(old, Err(JoinError::Denied { .. })), "the old one: {old:?}");
-    join(server.address(), "Alice", "third secret").await.leave().await;
+        player.leave().await;
+        let old = try_join(server.address(), name, password(name)).await.map(drop);
+        assert!(matches!(old, Err(JoinError::Denied { .. })), "the old one: {old:?}");
+        join(server.address(), name, NEW).await.leave().await;
+    }
 
     // Made through the proxy, used at the engine.
     join(proxy.address(), "erin", "new here").await.leave().await;
@@ -112,14 +171,17 @@ async fn take_over(place: &Place, server: &Server, url: &str, with_client: bool)
     assert_eq!(after.ids()[..before.auth.len()], before.ids()[..], "ids changed");
     let old_rows = after.privileges.iter().filter(|it| before.auth.iter().any(|a| a.0 == it.0));
     assert!(old_rows.eq(before.privileges.iter()), "privileges changed: {after:?}");
-    for (name, _, _) in PLAYERS.iter().skip(1) {
-        assert_eq!(after.password(name), before.password(name), "{name}");
+    for (name, _, _) in PLAYERS {
+        if !CHANGED.contains(&name) {
+            assert_eq!(after.password(name), before.password(name), "{name}");
+            continue;
+        }
+        let Ok(Password::Srp(verifier)) = Password::parse(after.password(name)) else {
+            panic!("{name}: not what the engine writes");
+        };
+        assert!(verifier.matches_password(name, NEW.as_bytes()), "{name}");
+        assert_ne!(verifier, Verifier::from_password(name, NEW.as_bytes()), "{name}: no salt");
     }
-    let Ok(Password::Srp(verifier)) = Password::parse(after.password("Alice")) else {
-        panic!("not what the engine writes");
-    };
-    assert!(verifier.matches_password("Alice", b"third secret"));
-    assert_ne!(verifier, Verifier::from_password("Alice", b"third secret"), "no salt");
     let erin = after.auth.iter().find(|row| row.1 == "erin").unwrap();
     let granted: Vec<&str> =
         after.privileges.iter().filter(|it| it.0 == erin.0).map(|it| it.1.as_str()).collect();
@@ -135,10 +197,10 @@ fn spec(name: &str, generation: Generation) -> ServerSpec {
 fn accounts_of_worlds_in_sqlite_are_taken_over_and_stay_the_engines() {
     let place = Place::new();
     for generation in Generation::ALL {
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         let server = Server::start(&place.lab, spec("sqlite", generation)).unwrap();
         let url = format!("sqlite:{}", server.world_dir().join("auth.sqlite").display());
-        runtime().block_on(take_over(&place, &server, &url, false));
+        runtime().block_on(take_over(&place, &server, &url, generation, Changes::AtTheKeyboard));
         println!("{generation}, SQLite: {:.1} s", began.elapsed().as_secs_f64());
     }
 }
@@ -149,7 +211,7 @@ fn accounts_of_worlds_in_postgres_are_taken_over_and_stay_the_engines() {
     let place = Place::new();
     let postgres = Postgres::start().unwrap();
     for generation in Generation::ALL {
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         let database = format!("world_{}", generation.suite());
         runtime().block_on(async {
             let mut db = connect(&postgres.url("postgres")).await;
@@ -164,9 +226,8 @@ fn accounts_of_worlds_in_postgres_are_taken_over_and_stay_the_engines() {
             .world_setting("mod_storage_backend", "sqlite3")
             .world_setting("pgsql_auth_connection", &postgres.engine_connection(&database));
         let server = Server::start(&place.lab, server).unwrap();
-        let with_client = generation == Generation::V5_15;
         let url = postgres.url(&database);
-        runtime().block_on(take_over(&place, &server, &url, with_client));
+        runtime().block_on(take_over(&place, &server, &url, generation, Changes::ByABot));
         println!("{generation}, PostgreSQL: {:.1} s", began.elapsed().as_secs_f64());
     }
 }
