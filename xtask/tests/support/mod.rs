@@ -97,17 +97,10 @@ impl Network {
     }
 
     /// Says `>server NAME` and waits until the player is there, by the server's log and by the
-    /// picture. Types it once more if nothing comes of it: a client that draws in software now and
-    /// then misses a key.
+    /// picture.
     pub(crate) fn hop(&mut self, client: &mut Client, target: &str) {
         let logged = self.server(target).log().len();
         client.chat(&format!(">server {target}")).unwrap();
-        let joined = format!("probe: join {} ", client.player());
-        let limit = Duration::from_secs(8);
-        if self.server(target).wait_log_since(logged, &joined, limit).is_err() {
-            println!("{} is not on {target} yet: typed once more", client.player());
-            client.chat(&format!(">server {target}")).unwrap();
-        }
         self.arrived(client, target, logged, SOON);
     }
 
