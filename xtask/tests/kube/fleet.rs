@@ -75,6 +75,11 @@ impl Fleet {
         Proxy::start(&spec).unwrap()
     }
 
+    /// The token of a server's mods, of the key that all proxies will have.
+    pub(crate) fn mod_token(&self, server: &str) -> String {
+        Proxy::mod_token(&self.folder.path().join(NAMES[0]), server).unwrap()
+    }
+
     /// A server without a game.
     pub(crate) fn server(&self, name: &str) -> FakeServer {
         let _inside = self.runtime.enter();

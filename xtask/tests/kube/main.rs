@@ -16,6 +16,7 @@ mod players;
 mod programs;
 mod repeats;
 mod support;
+mod together;
 
 #[path = "../support/mod.rs"]
 mod screen;
