@@ -165,8 +165,8 @@ fn proxies_are_replaced_one_after_the_other_under_players() {
     second.extend(replace(&mut fleet, &cluster, 0, 1, first));
     there(PLAYERS / 2, PLAYERS / 2);
     assert!(second.iter().all(|bot| bot.closed().is_none()));
-    // Its successor has the same name, as a pod of a StatefulSet or DaemonSet's may.
-    fleet.proxies[0] = fleet.proxy("proxy-a", &urls, None, &flags);
+    // Its successor has a name of its own, as a Deployment's next pod.
+    fleet.proxies[0] = fleet.proxy("proxy-c", &urls, None, &flags);
     let last = replace(&mut fleet, &cluster, 1, 0, second);
     // Everybody is where they were, though they have had two proxies since.
     there(PLAYERS / 2, PLAYERS / 2);
