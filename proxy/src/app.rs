@@ -181,7 +181,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let Some(first) = bindings.first() else { return Ok(()) };
     let (address, stats) = (first.local_addr(), first.stats());
     let patience = Duration::from_secs(options.stop_seconds.into());
-    let lanes = Lanes::start(bindings, &shared, patience).await?;
+    let mut lanes = Lanes::start(bindings, &shared, patience).await?;
     tracing::info!(listen = %address, "players can connect");
     // A controller announces all its proxies as one network.
     let listed = alone.then(|| {
@@ -189,7 +189,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         let listing = Listing { shared: Arc::clone(&shared), started: Instant::now(), port };
         tokio::spawn(mesegate_serverlist::announce(listing, shared.stopping.clone()))
     });
-    wait(lanes, &stats, &shared, stop, stopped).await;
+    wait(&mut lanes, &stats, &shared, stop, stopped).await;
     if let Some(listed) = listed {
         // It ends by itself when its goodbye was answered, or in two seconds.
         let _ = listed.await;
@@ -263,7 +263,7 @@ async fn look_after(stats: &ListenerStats, shared: &Shared) {
 
 /// Waits until the process is to end, and then until the players have been told.
 async fn wait(
-    mut lanes: Lanes,
+    lanes: &mut Lanes,
     stats: &ListenerStats,
     shared: &Shared,
     mut stop: Stop,

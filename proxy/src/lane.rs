@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesegate_transport::{Binding, Listener};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::session;
@@ -20,6 +20,8 @@ use crate::shared::Shared;
 pub(crate) struct Lanes {
     /// Every lane holds a sender; nothing is ever sent.
     ended: mpsc::Receiver<()>,
+    /// Dropped with it, when no lane's runtime is needed any more.
+    _hold: watch::Sender<()>,
 }
 
 impl Lanes {
@@ -34,17 +36,17 @@ impl Lanes {
         patience: Duration,
     ) -> io::Result<Self> {
         let (running, ended) = mpsc::channel(1);
+        let (hold, held) = watch::channel(());
         for (index, binding) in bindings.into_iter().enumerate() {
             let (started, result) = oneshot::channel();
             let shared = Arc::clone(shared);
-            let running = running.clone();
+            let (running, held) = (running.clone(), held.clone());
             std::thread::Builder::new().name(format!("lane-{index}")).spawn(move || {
-                run(binding, shared, patience, started);
-                drop(running);
+                run(binding, shared, patience, started, (running, held));
             })?;
             result.await.map_err(|_| io::Error::other("a lane ended at its start"))??;
         }
-        Ok(Self { ended })
+        Ok(Self { ended, _hold: hold })
     }
 
     /// Waits until all lanes have ended.
@@ -58,6 +60,7 @@ fn run(
     shared: Arc<Shared>,
     patience: Duration,
     started: oneshot::Sender<io::Result<()>>,
+    (running, mut held): (mpsc::Sender<()>, watch::Receiver<()>),
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -77,6 +80,10 @@ fn run(
             }
         }
     });
+    drop(running);
+    // Connections to the account database that were opened by a player of this lane are driven by
+    // its runtime, and are used by those of other lanes until all are gone. It fails when they are.
+    let _ = runtime.block_on(held.changed());
     // Work on the blocking pool is of players who are gone.
     runtime.shutdown_background();
 }

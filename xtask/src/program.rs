@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -150,12 +150,27 @@ impl Program {
     /// # Errors
     /// When it has not ended within `limit`.
     pub(crate) fn stop(&mut self, limit: Duration) -> Result<()> {
-        Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .stdin(Stdio::null())
-            .status()
-            .map_err(Error::io("kill"))?;
-        wait::until(limit, || (!self.alive()).then_some(()))
+        self.terminate()?;
+        self.ended(limit).map(|_| ())
+    }
+
+    /// Asks it to end (SIGTERM).
+    ///
+    /// # Errors
+    /// When there is no `kill`.
+    pub(crate) fn terminate(&self) -> Result<()> {
+        let id = self.child.id().to_string();
+        let mut kill = Command::new("kill");
+        kill.args(["-TERM", &id]).stdin(Stdio::null()).status().map_err(Error::io("kill"))?;
+        Ok(())
+    }
+
+    /// How it ended.
+    ///
+    /// # Errors
+    /// When it has not within `limit`.
+    pub(crate) fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
+        wait::until(limit, || self.child.try_wait().ok().flatten())
             .ok_or_else(|| self.late(&format!("the end of the {}", self.what), limit))
     }
 

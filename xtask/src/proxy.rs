@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use crate::program::{self, Program};
@@ -326,6 +326,22 @@ impl Proxy {
     /// When it has not ended within `limit`.
     pub fn stop(&mut self, limit: Duration) -> Result<()> {
         self.program.stop(limit)
+    }
+
+    /// Asks it to end (SIGTERM).
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub fn terminate(&self) -> Result<()> {
+        self.program.terminate()
+    }
+
+    /// How it ended.
+    ///
+    /// # Errors
+    /// When it has not within `limit`.
+    pub fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
+        self.program.ended(limit)
     }
 }
 

@@ -236,7 +236,7 @@ fn players_have_the_grace_period_less_what_their_goodbye_takes() {
             has_argument(container(&all, "proxy"), &format!("--drain-timeout={timeout}")),
             "{values}"
         );
-        assert_eq!(pod(&all, "proxy")["terminationGracePeriodSeconds"], grace, "{values}");
+        assert_eq!(pod(&all, "proxy")["spec"]["terminationGracePeriodSeconds"], grace, "{values}");
     };
     // Nobody else could take the players of the only proxy there can be.
     drained("", "0", 900);

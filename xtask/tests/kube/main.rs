@@ -7,6 +7,7 @@ mod control;
 mod credentials;
 mod desk;
 mod documents;
+mod drain;
 mod failures;
 mod faults;
 mod fleet;
