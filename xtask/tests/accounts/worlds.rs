@@ -70,7 +70,7 @@ async fn next(proxy: &Proxy, name: &str, password: &str) -> Bot {
         match try_join(proxy.address(), name, password).await {
             Ok(bot) => return bot,
             Err(JoinError::Denied { text, .. })
-                if !text.contains("Wrong") && since.elapsed() < PATIENCE =>
+                if !text.contains("Wrong") && since.elapsed() < Duration::from_mins(1) =>
             {
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
@@ -88,12 +88,12 @@ async fn change_at_the_keyboard(lab: &Lab, generation: Generation, proxy: &Proxy
         let sent = Instant::now();
         while sent.elapsed() < Duration::from_secs(6) {
             if Tables::read(url).await.password("bob") != hash {
-                return;
+                return client.stop().unwrap();
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         // The forms came too late for what was typed.
-        drop(client);
+        client.stop().unwrap();
         next(proxy, "bob", password("bob")).await.leave().await;
     }
     panic!("the password is still the old one");
@@ -142,7 +142,7 @@ async fn take_over(
     // A real client, whose password is stored as a hash.
     match changes {
         Changes::AtTheKeyboard => change_at_the_keyboard(lab, generation, &proxy, url).await,
-        Changes::ByABot => drop(client(lab, generation, &proxy)),
+        Changes::ByABot => client(lab, generation, &proxy).stop().unwrap(),
     }
     // The same name in other letters is not let in, as on the engine.
     let twin = try_join(proxy.address(), "ALICE", "x").await.map(drop);
