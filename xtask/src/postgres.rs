@@ -98,8 +98,9 @@ impl Postgres {
     pub fn stop(&mut self) -> Result<()> {
         let Some(mut server) = self.server.take() else { return Ok(()) };
         // Its "fast" shutdown.
-        let mut kill = Command::new("kill");
-        kill.args(["-INT", &server.id().to_string()]).status().map_err(Error::io("kill"))?;
+        let mut kill = Command::new("sh");
+        kill.args(["-c", "kill -INT \"$0\"", &server.id().to_string()]);
+        kill.status().map_err(Error::io("kill"))?;
         let ended = wait::until(PATIENCE, || server.try_wait().ok().flatten());
         if ended.is_none() {
             let _ = server.kill();
