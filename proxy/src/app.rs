@@ -21,6 +21,7 @@ use crate::abroad::Abroad;
 use crate::admin::{About, Local};
 use crate::admission::{Attempts, Keeper};
 use crate::attendance::Attendance;
+use crate::banned;
 use crate::base::Base;
 use crate::claims::Claims;
 use crate::cli::Options;
@@ -204,16 +205,17 @@ async fn serve(options: Options) -> Result<(), RunError> {
 
 /// Reads what the account store remembers for all logins and all chat, before there are any, and
 /// keeps it up to date. A store that fails meanwhile keeps nobody out.
-async fn remember(shared: &Arc<Shared>) -> [JoinHandle<()>; 2] {
+async fn remember(shared: &Arc<Shared>) -> [JoinHandle<()>; 3] {
     let mut keeper = Keeper::new(shared.accounts.failures());
     keeper.turn(shared).await;
     if let Err(error) = shared.mutes.refresh().await {
         tracing::error!(%error, "who is muted is not known yet");
     }
-    let (one, other) = (Arc::clone(shared), Arc::clone(shared));
+    let [guesses, muted, banned] = [(); 3].map(|()| Arc::clone(shared));
     [
-        tokio::spawn(async move { keeper.keep(&one).await }),
-        tokio::spawn(async move { mutes::keep(&other).await }),
+        tokio::spawn(async move { keeper.keep(&guesses).await }),
+        tokio::spawn(async move { mutes::keep(&muted).await }),
+        tokio::spawn(async move { banned::keep(&banned).await }),
     ]
 }
 

@@ -1,8 +1,62 @@
-//! What a banned player reads.
+//! Players whom a ban concerns: what they read, and that they leave.
 
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use mesegate_auth::Ban;
+use tokio::sync::oneshot;
+
+use crate::players::{Kick, Order};
+use crate::shared::{Shared, unix_now};
+
+/// How long a ban waits for its players' tasks to have taken it, at most.
+const TAKEN: Duration = Duration::from_secs(1);
+
+/// How often bans that others have made in the same store are looked for.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Keeps bans of other proxies with the same store in force, until the process is asked to stop.
+pub(crate) async fn keep(shared: &Shared) {
+    let mut news = shared.bans.news();
+    let mut away = false;
+    loop {
+        let found = news.next(unix_now() as i64).await;
+        if let Some(error) = found.as_ref().err().filter(|_| !away) {
+            tracing::warn!(%error, "bans made by other proxies are not seen for now");
+        }
+        away = found.is_err();
+        for ban in found.iter().flatten() {
+            send_away(shared, ban).await;
+        }
+        let pause = if news.more() { Duration::ZERO } else { EVERY };
+        if tokio::time::timeout(pause, shared.stopped()).await.is_ok() {
+            return;
+        }
+    }
+}
+
+/// Ends the visits of those whom a ban concerns, and gives their names.
+pub(crate) async fn send_away(shared: &Shared, ban: &Ban) -> Vec<String> {
+    let subject = &ban.terms.subject;
+    let concerned = shared.players.select(|p| subject.concerns(&p.name, p.address));
+    let text = told(ban, unix_now() as i64);
+    let mut kicked = Vec::new();
+    let mut waiting = Vec::new();
+    for player in concerned {
+        let (done, taken) = oneshot::channel();
+        let kick = Kick { source: "ban", text: text.clone(), reconnect: false, done };
+        if shared.players.order(&player.name, Order::Kick(kick)).is_ok() {
+            waiting.push(taken);
+            kicked.push(player.name.clone());
+        }
+    }
+    let end = Instant::now() + TAKEN;
+    for taken in waiting {
+        // Their tasks do it whether it is waited for or not.
+        let _ = tokio::time::timeout(end.saturating_duration_since(Instant::now()), taken).await;
+    }
+    kicked
+}
 
 /// What a banned player reads, at `now` in Unix seconds.
 pub(crate) fn told(ban: &Ban, now: i64) -> String {

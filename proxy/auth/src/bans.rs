@@ -1,6 +1,7 @@
 //! Who is kept out, kept beside the accounts.
 
 mod cache;
+mod news;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use crate::accounts::{Store, on_store};
 use crate::{AccountError, Prefix};
 use cache::Cache;
+pub use news::BanNews;
 
 /// Whom a ban concerns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -193,6 +195,11 @@ impl Bans {
         let ban = self.store.within(work).await?.map(Arc::new);
         self.cache.put(ticket, who, ban.clone());
         Ok(ban)
+    }
+
+    /// Those that are made from now on, by whomever, beginning with all there are.
+    pub fn news(&self) -> BanNews {
+        BanNews::new(self.clone())
     }
 
     /// Adds bans without a look at those that are there, all or none of them.

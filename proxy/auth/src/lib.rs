@@ -37,7 +37,7 @@ mod url;
 
 pub use accounts::{Account, Accounts, DEFAULT_PRIVILEGES, Record};
 pub use backend_key::{BackendKey, BackendKeyError};
-pub use bans::{Ban, BanError, BanKey, BanSubject, Bans, NewBan};
+pub use bans::{Ban, BanError, BanKey, BanNews, BanSubject, Bans, NewBan};
 pub use error::AccountError;
 pub use failures::{FailedLogins, FailureChange, Failures};
 pub use mod_token::ModToken;

@@ -1,7 +1,7 @@
 //! Bans in the account database.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use mesegate_admin as admin;
 use mesegate_admin::Failure;
@@ -10,14 +10,9 @@ use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::FailureReason as Reason;
 use mesegate_protocol::login::check_name;
 use mesegate_resource::BanTarget;
-use tokio::sync::oneshot;
 
 use crate::banned;
-use crate::players::{Kick, Order};
 use crate::shared::{Shared, unix_now};
-
-/// How long a ban waits for its players' tasks to have taken it, at most.
-const TAKEN: Duration = Duration::from_secs(1);
 
 /// Makes a ban and sends away whom it concerns.
 pub(super) async fn create(
@@ -27,31 +22,8 @@ pub(super) async fn create(
     let admin::NewBan { subject: given, reason, note, author, created, expires } = ban;
     let terms = NewBan { subject: subject(given)?, reason, note, author, created, expires };
     let ban = shared.bans.create(terms).await.map_err(failed)?;
-    let kicked = send_away(shared, &ban).await;
+    let kicked = banned::send_away(shared, &ban).await;
     Ok((shown(&ban), kicked))
-}
-
-/// Ends the visits of those whom a new ban concerns.
-async fn send_away(shared: &Shared, ban: &Ban) -> Vec<String> {
-    let subject = &ban.terms.subject;
-    let concerned = shared.players.select(|p| subject.concerns(&p.name, p.address));
-    let text = banned::told(ban, ban.terms.created);
-    let mut kicked = Vec::new();
-    let mut waiting = Vec::new();
-    for player in concerned {
-        let (done, taken) = oneshot::channel();
-        let kick = Kick { source: "ban", text: text.clone(), reconnect: false, done };
-        if shared.players.order(&player.name, Order::Kick(kick)).is_ok() {
-            waiting.push(taken);
-            kicked.push(player.name.clone());
-        }
-    }
-    let end = Instant::now() + TAKEN;
-    for taken in waiting {
-        // Their tasks do it whether it is waited for or not.
-        let _ = tokio::time::timeout(end.saturating_duration_since(Instant::now()), taken).await;
-    }
-    kicked
 }
 
 /// Lifts a ban.

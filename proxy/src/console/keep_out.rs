@@ -78,7 +78,7 @@ async fn create(
         [] => String::new(),
         names => format!(" Sent away: {}.", names.join(", ")),
     };
-    Ok(vec![paint::good(&format!("{whom} is banned{}{end}.{gone}", ask.only_here()))])
+    Ok(vec![paint::good(&format!("{whom} is banned{end}.{gone}"))])
 }
 
 /// Lifts a ban.

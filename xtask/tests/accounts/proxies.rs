@@ -12,6 +12,9 @@ use crate::lab::{PATIENCE, connect, join, runtime, try_join};
 /// How soon a mute holds everywhere.
 const EVERYWHERE: Duration = Duration::from_secs(5);
 
+/// How soon a ban does: half a second between two looks, and the way.
+const BANNED: Duration = Duration::from_secs(1);
+
 const FIELDS: &str = "admission: { freeFailures: 1, longestWaitSeconds: 300 }\n\
                       permissions: { groups: [ { name: staff, permissions: [ 'cmd_*' ] } ], \
                       players: [ { name: boss, groups: [ staff ] } ] }";
@@ -51,7 +54,7 @@ fn text(refused: Result<Bot, JoinError>) -> String {
 
 #[test]
 #[ignore = "needs PostgreSQL"]
-fn mutes_and_failed_logins_are_known_to_all_proxies_of_a_database() {
+fn mutes_bans_and_failed_logins_are_known_to_all_proxies_of_a_database() {
     let mut postgres = Postgres::start().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let url = postgres.url("postgres");
@@ -65,6 +68,20 @@ fn mutes_and_failed_logins_are_known_to_all_proxies_of_a_database() {
         boss.say(">mute bob 10m no shouting").await;
         hear(&boss, "bob is muted for 10 minutes.").await;
         let muted = until_told(&bob, "minutes: no shouting.").await;
+
+        // Who is banned at one proxy leaves the other one, and is not let in there.
+        let eve = join(other.address(), "eve", "secret").await;
+        let ordered = Instant::now();
+        boss.say(">ban eve no more").await;
+        while eve.closed().is_none() {
+            assert!(ordered.elapsed() < PATIENCE, "eve is still there");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let banned = ordered.elapsed();
+        println!("a ban was in force at the other proxy after {:.2} s", banned.as_secs_f64());
+        assert!(banned < BANNED, "{banned:?}");
+        let refused = text(try_join(other.address(), "eve", "secret").await);
+        assert!(refused.contains("You are banned here: no more"), "{refused}");
 
         // Away: what is known holds, and who orders something is told.
         postgres.stop().unwrap();

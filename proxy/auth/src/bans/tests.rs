@@ -114,3 +114,33 @@ async fn accounts_are_not_concerned() {
     bans.create(terms(name("alice"))).await.unwrap();
     assert_eq!(accounts.get("alice").await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn bans_that_others_make_are_news_and_forget_what_was_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, theirs) = (open(&folder).await, open(&folder).await);
+    let until = |who: &str, expires| NewBan { expires, ..terms(name(who)) };
+    theirs.create(until("alice", None)).await.unwrap();
+    let mut news = ours.news();
+    let names = |found: Vec<Ban>| -> Vec<_> {
+        found.into_iter().map(|ban| ban.terms.subject.columns().0.unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(news.next(5).await.unwrap()), ["alice"]);
+    assert!(ours.check(Some("bob"), None, 5).await.unwrap().is_none());
+    theirs.create(until("bob", None)).await.unwrap();
+    theirs.create(until("carol", Some(5))).await.unwrap();
+    assert!(names(news.next(5).await.unwrap()).contains(&"bob".to_owned()));
+    assert!(!news.more());
+    assert!(ours.check(Some("bob"), None, 5).await.unwrap().is_some(), "an old answer");
+
+    let many: Vec<_> = (0..1500).map(|number| until(&format!("n{number}"), None)).collect();
+    theirs.put(&many).await.unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    loop {
+        seen.extend(names(news.next(5).await.unwrap()));
+        if !news.more() {
+            break;
+        }
+    }
+    assert!((0..1500).all(|number| seen.contains(&format!("n{number}"))), "{}", seen.len());
+}
