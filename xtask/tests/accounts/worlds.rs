@@ -56,6 +56,26 @@ fn client(lab: &Lab, generation: Generation, proxy: &Proxy) -> Client {
     client
 }
 
+/// Everybody of the world is in the game at once, with the old password and a client of its
+/// generation.
+fn at_real_clients(lab: &Lab, generation: Generation, proxy: &Proxy) {
+    let boss = ("boss", "boss secret");
+    let everybody = PLAYERS.iter().map(|it| (it.0, password(it.0))).chain([boss]);
+    let mut clients: Vec<Client> = everybody
+        .map(|(name, password)| {
+            let spec = ClientSpec::new(generation, name, proxy.address()).password(password);
+            Client::start(lab, spec).unwrap()
+        })
+        .collect();
+    for client in &mut clients {
+        client.wait_joined(Duration::from_mins(2)).unwrap();
+    }
+    for client in clients {
+        client.stop().unwrap();
+    }
+    assert!(!proxy.log().contains("a new account was made"), "somebody was registered anew");
+}
+
 /// Joins when whoever was there under that name is gone.
 async fn next(proxy: &Proxy, name: &str, password: &str) -> Bot {
     let since = Instant::now();
@@ -126,6 +146,7 @@ async fn take_over(place: &Place, server: &Server, url: &str, generation: Genera
         assert!(!bot.registered(), "{name} was registered anew");
         bot.leave().await;
     }
+    at_real_clients(lab, generation, &proxy);
     // A real client, whose password is stored as a hash.
     change_at_the_keyboard(lab, generation, &proxy, url).await;
     // The same name in other letters is not let in, as on the engine.
