@@ -137,11 +137,9 @@ fn chart(count: &mut Count) -> Result<()> {
     Programs::ensure()?;
     Programs::helm()?;
     bins(count)?;
-    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
-    command.args(["--test", "chart", "--", "--ignored", "--test-threads=2", "--nocapture"]);
+    let mut command = real(2, &["--test", "chart", "--"]);
     // It makes namespaces and rights, also in the cluster.
     command.env_remove("MESEGATE_TEST_KUBECONFIG");
-    with_programs(&mut command);
     Step::new("chart", command).tests(count)
 }
 
@@ -155,11 +153,8 @@ fn kube(count: &mut Count) -> Result<()> {
     Lab::ensure(&[Generation::V5_15])?;
     bins(count)?;
     // Most have an API server of their own.
-    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
-    command.args(["--test", "kube", "--test", "admin"]);
-    command.args(["--", "--ignored", "--test-threads=1", "--nocapture"]);
+    let mut command = real(1, &["--test", "kube", "--test", "admin", "--"]);
     command.env("MESEGATE_GRPCURL", grpcurl);
-    with_programs(&mut command);
     Step::new("kube", command).tests(count)
 }
 
@@ -179,21 +174,15 @@ fn engines(count: &mut Count) -> Result<()> {
         command.env("MESEGATE_TEST_WORLD", server.world_dir());
         Step::new(&format!("visits-{generation}"), command).tests(count)?;
     }
-    let players = |arguments: &[&str]| {
-        let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
-        command.args(arguments).args(["--ignored", "--test-threads=1", "--nocapture"]);
-        with_programs(&mut command);
-        command
-    };
     // Engines announce themselves every five minutes, whatever one does: meanwhile the others run.
-    let patient = players(&["--test", "players", "--", PATIENT]);
+    let patient = real(1, &["--test", "players", "--", PATIENT]);
     let patient = Step::new("patient", patient);
     let waiting = std::thread::spawn(move || {
         let mut count = Count::default();
         patient.tests(&mut count).map(|()| count)
     });
     // One at a time: each has several engines and draws in software.
-    let rest = players(&["--test", "lab", "--test", "players", "--", "--skip", PATIENT]);
+    let rest = real(1, &["--test", "lab", "--test", "players", "--", "--skip", PATIENT]);
     Step::new("engines", rest).tests(count)?;
     let waited = waiting.join().map_err(|_| Error::Unsupported("a test's thread ended".into()))?;
     count.add(waited?);
@@ -206,19 +195,13 @@ const PATIENT: &str = "the_proxy_goes_on_announcing_as_servers_do";
 fn accounts(count: &mut Count) -> Result<()> {
     Lab::ensure(&Generation::ALL)?;
     bins(count)?;
-    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
-    command.args(["--test", "accounts", "--", "--ignored", "--test-threads=1", "--nocapture"]);
-    with_programs(&mut command);
-    Step::new("accounts", command).tests(count)
+    Step::new("accounts", real(1, &["--test", "accounts", "--"])).tests(count)
 }
 
 fn worlds(count: &mut Count) -> Result<()> {
     Lab::ensure(&Generation::ALL)?;
     bins(count)?;
-    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
-    command.args(["--test", "worlds", "--", "--ignored", "--test-threads=1", "--nocapture"]);
-    with_programs(&mut command);
-    Step::new("worlds", command).tests(count)
+    Step::new("worlds", real(1, &["--test", "worlds", "--"])).tests(count)
 }
 
 /// All programs at once, and with the tests: without those, and each alone, they have dependencies
@@ -228,11 +211,16 @@ fn bins(count: &mut Count) -> Result<()> {
     Step::new("bins", cargo(&build)).check(count)
 }
 
-/// Names the programs that were built, for tests that start them.
-fn with_programs(command: &mut Command) {
+/// Tests that need real parts and the programs that were built, so many at a time. The arguments
+/// choose them, up to those of the test programs.
+fn real(threads: u32, arguments: &[&str]) -> Command {
+    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    command.args(arguments).args(["--ignored", "--nocapture"]);
+    command.arg(format!("--test-threads={threads}"));
     let folder = paths::target().join("debug");
     command.env("MESEGATE_PROXY", folder.join("mesegate-proxy"));
     command.env("MESEGATE_CONTROLLER_PROGRAM", folder.join("mesegate-controller"));
+    command
 }
 
 /// Where a step's output goes.

@@ -12,8 +12,8 @@ use xtask::postgres::Postgres;
 use xtask::run::RunFolder;
 use xtask::wait;
 
-use crate::fleet::{Fleet, PATIENCE, connected, default_target, server, up};
-use crate::support::{applied, cluster, get};
+use crate::fleet::{Fleet, PATIENCE, connected, two_servers, up};
+use crate::support::get;
 
 const PLAYERS: usize = 50;
 
@@ -123,12 +123,7 @@ fn replace(
 #[ignore = "needs a Kubernetes API server: cargo xtask test --only kube"]
 fn proxies_are_replaced_one_after_the_other_under_players() {
     let mut fleet = Fleet::new();
-    let (lobby, arena) = (fleet.server("lobby"), fleet.server("arena"));
-    let cluster = cluster();
-    let text = server("lobby", lobby.addr(), "")
-        + &server("arena", arena.addr(), "")
-        + &default_target("lobby");
-    applied(&cluster, &text);
+    let (lobby, arena, cluster) = two_servers(&fleet, "");
     let controller = Controller::start(&cluster, &ControllerSpec::new("controller-0")).unwrap();
     let postgres = Postgres::start().unwrap();
     let folder = RunFolder::temporary("database").unwrap();

@@ -16,8 +16,8 @@ use xtask::controller::{Controller, ControllerSpec};
 use xtask::kube::Cluster;
 use xtask::wait;
 
-use crate::fleet::{Fleet, PATIENCE, SOON, connected, default_target, in_force, server, up};
-use crate::support::{applied, cluster, get};
+use crate::fleet::{Fleet, PATIENCE, SOON, connected, in_force, server, two_servers, up};
+use crate::support::{applied, get};
 
 const PLAYERS: usize = 50;
 
@@ -42,12 +42,7 @@ impl Bed {
     /// With so many replicas of the controller.
     fn of(replicas: &[ControllerSpec]) -> Self {
         let mut fleet = Fleet::new();
-        let (lobby, arena) = (fleet.server("lobby"), fleet.server("arena"));
-        let cluster = cluster();
-        let text = server("lobby", lobby.addr(), "")
-            + &server("arena", arena.addr(), "")
-            + &default_target("lobby");
-        applied(&cluster, &text);
+        let (lobby, arena, cluster) = two_servers(&fleet, "");
         let controllers: Vec<_> =
             replicas.iter().map(|it| Controller::start(&cluster, it).unwrap()).collect();
         let way = |controller: &Controller| {

@@ -11,7 +11,7 @@ use xtask::proxy::{Proxy, ProxySpec};
 use xtask::run::RunFolder;
 use xtask::wait;
 
-use crate::support::get;
+use crate::support::{applied, cluster, get};
 
 /// How soon a change has to be in force on all proxies.
 pub(crate) const SOON: Duration = Duration::from_secs(1);
@@ -19,6 +19,18 @@ pub(crate) const SOON: Duration = Duration::from_secs(1);
 /// How long what has no limit of its own may take: start-up, and reconnecting after a short
 /// absence.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A cluster with two servers: a lobby, where players arrive, and an arena; and with `more`.
+pub(crate) fn two_servers(fleet: &Fleet, more: &str) -> (FakeServer, FakeServer, Cluster) {
+    let (lobby, arena) = (fleet.server("lobby"), fleet.server("arena"));
+    let cluster = cluster();
+    let text = server("lobby", lobby.addr(), "")
+        + &server("arena", arena.addr(), "")
+        + &default_target("lobby")
+        + more;
+    applied(&cluster, &text);
+    (lobby, arena, cluster)
+}
 
 /// Proxies and their players.
 pub(crate) struct Fleet {

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use mesegate_testkit::{Bot, BotOptions, JoinError};
 use xtask::controller::{Controller, ControllerSpec};
 
-use crate::fleet::{Fleet, PATIENCE, class, connected, default_target, server, up};
-use crate::support::{applied, cluster};
+use crate::fleet::{Fleet, PATIENCE, class, connected, two_servers, up};
 
 /// Names that are raced for at the same time.
 const NAMES: usize = 10;
@@ -55,13 +54,7 @@ fn of_two_logins_with_one_name_only_one_is_let_in() {
     let rounds = if std::env::var_os("MESEGATE_LONG").is_some() { 100 } else { 20 };
     let mut fleet = Fleet::new();
     // Each proxy's players have a server of their own, which knows nothing of the other's.
-    let (lobby, arena) = (fleet.server("lobby"), fleet.server("arena"));
-    let cluster = cluster();
-    let text = server("lobby", lobby.addr(), "")
-        + &server("arena", arena.addr(), "")
-        + &default_target("lobby")
-        + &class("other", "arena");
-    applied(&cluster, &text);
+    let (lobby, arena, cluster) = two_servers(&fleet, &class("other", "arena"));
     let controller = Controller::start(&cluster, &ControllerSpec::new("controller-0")).unwrap();
     let urls = [controller.url()];
     fleet.start(&[&urls]);

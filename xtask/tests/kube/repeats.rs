@@ -8,19 +8,13 @@ use xtask::kube::Programs;
 use xtask::{ports, wait};
 
 use crate::desk::reason;
-use crate::fleet::{Fleet, PATIENCE, default_target, server, up};
-use crate::support::{applied, cluster};
+use crate::fleet::{Fleet, PATIENCE, two_servers, up};
 
 #[test]
 #[ignore = "needs a Kubernetes API server: cargo xtask test --only kube"]
 fn a_request_is_carried_out_once_whichever_replicas_are_called() {
     let mut fleet = Fleet::new();
-    let (lobby, arena) = (fleet.server("lobby"), fleet.server("arena"));
-    let cluster = cluster();
-    let text = server("lobby", lobby.addr(), "")
-        + &server("arena", arena.addr(), "")
-        + &default_target("lobby");
-    applied(&cluster, &text);
+    let (_lobby, arena, cluster) = two_servers(&fleet, "");
     let replicas: Vec<(Controller, String)> = (0..2)
         .map(|number| {
             let address = format!("127.0.0.1:{}", ports::free().unwrap());
