@@ -150,9 +150,10 @@ async fn keep_lines(
     wanted: watch::Sender<BTreeSet<SocketAddr>>,
 ) {
     let mut addresses = Addresses::new();
+    let mut unknown = BTreeSet::new();
     let mut lines: BTreeMap<SocketAddr, JoinHandle<()>> = BTreeMap::new();
     while !common.events.is_closed() {
-        addresses = look_up(&sites, &addresses).await;
+        addresses = look_up(&sites, &addresses, &mut unknown).await;
         wanted.send_replace(addresses.keys().copied().collect());
         lines.retain(|_, line| !line.is_finished());
         for (addr, site) in &addresses {

@@ -1,6 +1,6 @@
 //! Where controllers are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -52,18 +52,28 @@ impl Site {
 /// Addresses of all sites, of which each belongs to one.
 pub(super) type Addresses = BTreeMap<SocketAddr, Arc<Site>>;
 
-/// Looks all hosts up. Of a host that is not found, the addresses in `before` stay.
-pub(super) async fn look_up(sites: &[Arc<Site>], before: &Addresses) -> Addresses {
+/// Looks all hosts up. Of a host that is not found, the addresses in `before` stay. The log tells of
+/// it when it joins `unknown`, and when it leaves: this is done twice a second while there is none.
+pub(super) async fn look_up(
+    sites: &[Arc<Site>],
+    before: &Addresses,
+    unknown: &mut BTreeSet<String>,
+) -> Addresses {
     let mut all = Addresses::new();
     for site in sites {
         match site.addresses().await {
             Ok(found) => {
+                if unknown.remove(&site.host) {
+                    tracing::info!(host = site.host, "a controller's address is known again");
+                }
                 for addr in found {
                     all.entry(addr).or_insert_with(|| Arc::clone(site));
                 }
             }
             Err(error) => {
-                tracing::warn!(host = site.host, %error, "a controller's address is not known");
+                if unknown.insert(site.host.clone()) {
+                    tracing::warn!(host = site.host, %error, "a controller's address is not known");
+                }
                 let own = before.iter().filter(|(_, it)| *it == site);
                 all.extend(own.map(|(addr, site)| (*addr, Arc::clone(site))));
             }
@@ -97,7 +107,7 @@ mod tests {
         let site = |url: &str| Arc::new(Site::parse(url).unwrap());
         let sites =
             [site("http://127.0.0.1:1"), site("http://[::1]:2"), site("http://127.0.0.1:1")];
-        let all = look_up(&sites, &Addresses::new()).await;
+        let all = look_up(&sites, &Addresses::new(), &mut BTreeSet::new()).await;
         let text: Vec<String> = all.keys().map(ToString::to_string).collect();
         assert_eq!(text, ["127.0.0.1:1", "[::1]:2"]);
         let gone = site("http://nowhere.invalid:3");
@@ -105,6 +115,8 @@ mod tests {
             [([127, 0, 0, 9].into(), Arc::clone(&gone))]
                 .map(|(ip, site): (std::net::IpAddr, _)| (SocketAddr::new(ip, 3), site)),
         );
-        assert_eq!(look_up(&[gone], &before).await, before);
+        let mut unknown = BTreeSet::new();
+        assert_eq!(look_up(&[gone], &before, &mut unknown).await, before);
+        assert_eq!(Vec::from_iter(unknown), ["nowhere.invalid"]);
     }
 }
