@@ -147,14 +147,18 @@ fn programs(profile: Profile, architecture: Architecture) -> Result<Vec<PathBuf>
         }
         return COMPONENTS.iter().map(|it| program(it.name)).collect();
     }
+    // Named on any machine, so that the settings below are not those of build scripts too.
+    let triple = format!("{}-unknown-linux-gnu", architecture.machine());
     let mut cargo = tools::cargo();
-    cargo.args(["build", "--release", "--workspace", "--bins", "--locked"]);
+    cargo.args(["build", "--release", "--workspace", "--locked", "--target", &triple]);
+    for component in COMPONENTS {
+        cargo.args(["--bin", component.name]);
+    }
     cargo.current_dir(paths::workspace()).stdin(Stdio::null());
-    let mut folder = paths::target();
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", same_everywhere()?);
     if architecture != Architecture::host()? {
         let machine = architecture.machine();
         let compiler = format!("{machine}-linux-gnu-gcc");
-        let triple = format!("{machine}-unknown-linux-gnu");
         if oci::run(Command::new(&compiler).arg("--version")).is_err() {
             return Err(Error::Unsupported(format!(
                 "{compiler} is missing: install gcc-{}-linux-gnu, and `rustup target add {triple}`",
@@ -164,12 +168,26 @@ fn programs(profile: Profile, architecture: Architecture) -> Result<Vec<PathBuf>
         let variable = triple.replace('-', "_");
         cargo.env(format!("CC_{variable}"), &compiler);
         cargo.env(format!("CARGO_TARGET_{}_LINKER", variable.to_uppercase()), &compiler);
-        cargo.args(["--target", &triple]);
-        folder.push(triple);
     }
     println!("image: building the programs for {}", architecture.name());
     oci::run(&mut cargo)?;
-    Ok(COMPONENTS.iter().map(|it| folder.join("release").join(it.name)).collect())
+    let folder = paths::target().join(triple).join("release");
+    Ok(COMPONENTS.iter().map(|it| folder.join(it.name)).collect())
+}
+
+/// Settings of the compiler that keep out of programs where they were built. What rustc says of its
+/// own library is kept out by itself.
+fn same_everywhere() -> Result<String> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let registry = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| home.map(|it| it.join(".cargo")))
+        .ok_or_else(|| Error::Unsupported("neither CARGO_HOME nor HOME is set".into()))?;
+    // Of two that fit, rustc takes the last.
+    let folders =
+        [(registry, "cargo"), (paths::workspace(), "mesegate"), (paths::target(), "target")];
+    let flags = folders.map(|(from, to)| format!("--remap-path-prefix={}=/{to}", from.display()));
+    Ok(flags.join("\u{1f}"))
 }
 
 /// The root folder of the packages of Debian with the libraries, and their names and versions.
