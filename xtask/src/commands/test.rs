@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use xtask::engine::{Server, ServerSpec};
-use xtask::kube::Programs;
+use xtask::kube::{Programs, schemas};
 use xtask::lab::{Generation, Lab};
 use xtask::{Error, Result, paths, run, tools};
 
@@ -136,6 +136,7 @@ fn load(count: &mut Count) -> Result<()> {
 fn chart(count: &mut Count) -> Result<()> {
     Programs::ensure()?;
     Programs::helm()?;
+    schemas::ensure()?;
     bins(count)?;
     let mut command = real(2, &["--test", "chart", "--"]);
     // It makes namespaces and rights, also in the cluster.
