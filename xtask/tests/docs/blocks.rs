@@ -56,6 +56,7 @@ impl Block {
         let mut commands: Vec<Command> = Vec::new();
         let mut open = false;
         for (number, line) in self.text.lines().enumerate() {
+            let line = line.split("  #").next().unwrap_or(line).trim_end();
             let (line, more) = match line.strip_suffix('\\') {
                 Some(line) => (line.trim_end(), true),
                 None => (line, false),
@@ -64,8 +65,7 @@ impl Block {
                 Some(last) if open => last.text = format!("{} {}", last.text, line.trim()),
                 _ if line.trim().is_empty() || line.starts_with('#') => continue,
                 _ => {
-                    let text = line.split("  #").next().unwrap_or(line).trim().to_owned();
-                    commands.push(Command { line: self.line + number, text });
+                    commands.push(Command { line: self.line + number, text: line.trim().into() });
                 }
             }
             open = more;
@@ -164,5 +164,5 @@ fn blocks_are_found_in_fences_and_by_indentation() {
     assert_eq!((commands[0].line, commands[0].text.as_str()), (3, "helm lint ."));
     assert_eq!((commands[1].line, commands[1].text.as_str()), (6, "kubectl get x"));
     assert_eq!(found[1].text, "a: 1\n  b: 2\n");
-    assert_eq!(found[4].line, 24);
+    assert_eq!(found[4].line, 23);
 }

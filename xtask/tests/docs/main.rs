@@ -10,6 +10,7 @@ mod blocks;
 mod lists;
 mod place;
 mod run;
+mod troubleshooting;
 mod yaml;
 
 use blocks::{Block, Kind};
