@@ -57,9 +57,17 @@ pub fn helm(arguments: &[&str], input: &str) -> Result<Answer> {
 /// # Errors
 /// As [`helm`].
 pub fn render(namespace: &str, values: &str) -> Result<Answer> {
+    render_for(KUBERNETES, namespace, values)
+}
+
+/// The same for a release of Kubernetes, such as `1.30.0`.
+///
+/// # Errors
+/// As [`helm`].
+pub fn render_for(kubernetes: &str, namespace: &str, values: &str) -> Result<Answer> {
     let folder = folder();
     let folder = folder.to_string_lossy();
-    let place = ["--namespace", namespace, "--kube-version", KUBERNETES];
+    let place = ["--namespace", namespace, "--kube-version", kubernetes];
     helm(&[&["template", RELEASE, &folder, "--values", "-"], &place[..]].concat(), values)
 }
 

@@ -4,6 +4,7 @@
 //! nothing is run. `MESEGATE_TEST_KUBECONFIG` names a cluster that is used instead.
 
 mod programs;
+pub mod schemas;
 
 use std::fs::File;
 use std::io::Write;

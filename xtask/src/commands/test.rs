@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use xtask::engine::{Server, ServerSpec};
-use xtask::kube::Programs;
+use xtask::kube::{Programs, schemas};
 use xtask::lab::{Generation, Lab};
 use xtask::{Error, Result, paths, run, tools};
 
@@ -24,13 +24,14 @@ struct Stage {
 }
 
 /// What has to pass.
-const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 11] = [
     Stage { name: "fmt", what: "the code is formatted", run: fmt },
     Stage { name: "clippy", what: "no warnings from the compiler and clippy", run: clippy },
     Stage { name: "deny", what: "licences, sources and duplicates of dependencies", run: deny },
     Stage { name: "unit", what: "tests that need nothing but this machine", run: unit },
     Stage { name: "load", what: "a small run of the load generator", run: load },
     Stage { name: "chart", what: "the Helm chart, also with a real API server", run: chart },
+    Stage { name: "docs", what: "what the manual shows is tried", run: docs },
     Stage { name: "kube", what: "tests with a real Kubernetes API server", run: kube },
     Stage { name: "engines", what: "tests with real Luanti servers and clients", run: engines },
     Stage { name: "accounts", what: "accounts in databases of real servers", run: accounts },
@@ -136,11 +137,34 @@ fn load(count: &mut Count) -> Result<()> {
 fn chart(count: &mut Count) -> Result<()> {
     Programs::ensure()?;
     Programs::helm()?;
+    schemas::ensure()?;
     bins(count)?;
     let mut command = real(2, &["--test", "chart", "--"]);
     // It makes namespaces and rights, also in the cluster.
     command.env_remove("MESEGATE_TEST_KUBECONFIG");
     Step::new("chart", command).tests(count)
+}
+
+/// In a network of its own, where all ports are free that the manual names. What its programs need
+/// is fetched before, since nothing can be from there.
+fn docs(count: &mut Count) -> Result<()> {
+    Programs::ensure()?;
+    Programs::helm()?;
+    Programs::grpcurl()?;
+    bins(count)?;
+    let mut tests = real(1, &["--offline", "--test", "docs", "--"]);
+    tests.env_remove("MESEGATE_TEST_KUBECONFIG");
+    let mut command = Command::new("unshare");
+    command.args(["--net", "--map-root-user", "--", "sh", "-ec"]);
+    command.args(["ip link set lo up; exec \"$@\"", "sh"]);
+    command.arg(tests.get_program()).args(tests.get_args());
+    for (name, value) in tests.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    Step::new("docs", command).tests(count)
 }
 
 fn kube(count: &mut Count) -> Result<()> {

@@ -175,7 +175,7 @@ impl Programs {
 }
 
 /// A program that is one package of a Go module.
-fn installed(name: &str, package: &str, version: &str) -> Result<PathBuf> {
+pub(super) fn installed(name: &str, package: &str, version: &str) -> Result<PathBuf> {
     let dir = tools()?;
     let folder = dir.join(format!("{name}-{version}"));
     let program = folder.join(name);
@@ -189,7 +189,7 @@ fn installed(name: &str, package: &str, version: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-fn tools() -> Result<PathBuf> {
+pub(super) fn tools() -> Result<PathBuf> {
     let dir = paths::lab()?.join("tools");
     std::fs::create_dir_all(&dir).map_err(Error::io(format!("making {}", dir.display())))?;
     Ok(dir)
@@ -276,7 +276,7 @@ fn build_kubernetes(dir: &Path, folder: &Path, names: &[&str]) -> Result<()> {
 }
 
 /// Go, which puts what it builds into `folder`.
-fn go(folder: &Path) -> Result<Command> {
+pub(super) fn go(folder: &Path) -> Result<Command> {
     let works = |program: &str| {
         let mut command = Command::new(program);
         command.arg("version").stdout(Stdio::null()).stderr(Stdio::null());

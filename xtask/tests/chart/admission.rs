@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use xtask::kube::Cluster;
 
-use crate::support::{objects, pod};
+use crate::support::{FOREIGN, objects, pod};
 
 const NAMESPACE: &str = "\
 apiVersion: v1
@@ -16,10 +16,7 @@ metadata:
     pod-security.kubernetes.io/warn: restricted
 ";
 
-/// Kinds that other projects bring.
-const FOREIGN: [&str; 4] = ["PodMonitor", "ServiceMonitor", "PrometheusRule", "Certificate"];
-
-const VALUES: [&str; 4] = [
+pub(crate) const VALUES: [&str; 4] = [
     "{}",
     "{ controller: { admin: { exposed: true } }, proxy: { replicas: 3, database: { type: \
      postgresql, secretName: db }, media: { enabled: true, url: 'http://a/' }, autoscaling: { \

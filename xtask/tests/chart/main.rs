@@ -5,6 +5,7 @@
 mod admission;
 mod files;
 mod metrics;
+mod releases;
 mod rights;
 mod support;
 mod switches;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize as _;
 use serde_json::Value;
+use xtask::kube::schemas::Release;
 use xtask::{chart, paths};
 
 /// Values with which nothing is made by chance.
@@ -21,7 +22,20 @@ pub(crate) fn documents(text: &str) -> Vec<Value> {
 pub(crate) fn objects(values: &str) -> Vec<Value> {
     let answer = chart::render("games", values).unwrap();
     assert!(answer.success, "{values}\n{}", answer.complaints);
+    valid(&Release::ALL, &answer.output);
     documents(&answer.output)
+}
+
+/// Kinds that other projects bring, whose objects are not compared with anything.
+pub(crate) const FOREIGN: [&str; 4] =
+    ["PodMonitor", "ServiceMonitor", "PrometheusRule", "Certificate"];
+
+/// Sees that these releases of Kubernetes take the documents.
+pub(crate) fn valid(releases: &[Release], documents: &str) {
+    for release in releases {
+        let answer = release.check(documents, &FOREIGN).unwrap();
+        assert!(answer.success, "Kubernetes {}: {answer:?}", release.version);
+    }
 }
 
 /// What the chart says to values that it refuses.

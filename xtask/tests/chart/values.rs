@@ -121,7 +121,7 @@ fn what_does_not_go_together_is_refused_with_the_reason() {
 }
 
 /// Values under which others have an effect.
-const CONTEXTS: [&str; 6] = [
+pub(crate) const CONTEXTS: [&str; 6] = [
     "{}",
     "proxy: { database: { type: postgresql, secretName: db }, autoscaling: { enabled: true } }",
     "{ proxy: { media: { enabled: true, url: 'http://a/' } }, controller: { admin: { exposed: \
