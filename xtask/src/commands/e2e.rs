@@ -1,7 +1,9 @@
 //! `cargo xtask e2e`: the images, the chart and `mesegatectl` on a real node, with a real player.
 
+pub(crate) mod keep;
 mod place;
 mod play;
+mod previous;
 mod scale;
 mod servers;
 mod watch;
@@ -109,11 +111,8 @@ impl Steps {
     }
 }
 
-/// On a node of our own, with images made here.
-fn on_node(steps: &Steps, profile: Profile) -> Result<()> {
-    // Here, so that nothing is waited for later.
-    Programs::prometheus()?;
-    Crowd::build()?;
+/// A node of our own that knows the images, which are made here; and their files.
+fn prepared(steps: &Steps, profile: Profile) -> Result<(Node, Vec<PathBuf>)> {
     let folder = paths::artifacts().join("images");
     let mut images: Vec<PathBuf> = Vec::new();
     for image in images::build(profile, Architecture::host()?, &folder)? {
@@ -128,10 +127,19 @@ fn on_node(steps: &Steps, profile: Profile) -> Result<()> {
         node.load(image)?;
     }
     steps.done("the images are loaded");
+    Ok((node, images))
+}
+
+/// On a node of our own.
+fn on_node(steps: &Steps, profile: Profile) -> Result<()> {
+    // Here, so that nothing is waited for later.
+    Programs::prometheus()?;
+    Crowd::build()?;
+    let (node, images) = prepared(steps, profile)?;
     let cluster = node.cluster();
     let volume = node.folder().join("volume");
     std::fs::create_dir_all(&volume).map_err(Error::io("making the volume's folder"))?;
-    apply(cluster, &persistent_volume(&volume))?;
+    apply(cluster, &persistent_volume("accounts", &volume))?;
     let place = place(cluster);
     let result = install(steps, place).and_then(|()| {
         let address = place.on_node(node.address().into())?;
@@ -139,6 +147,9 @@ fn on_node(steps: &Steps, profile: Profile) -> Result<()> {
         play::run(steps, cluster, address)?;
         watch.check(steps)?;
         change(steps, place)?;
+        let address = |place: Place<'_>| place.on_node(node.address().into());
+        previous::run(steps, place, address, &node.folder().join("log"))?;
+        place.remove()?;
         scale::on_node(steps, &node, &images)
     });
     if result.is_err() {
@@ -161,10 +172,13 @@ fn on(steps: &Steps, foreign: &Foreign) -> Result<()> {
         (ip, Some(port)) => Ok((ip, port).into()),
         (ip, None) => place.on_node(ip),
     };
+    let log = RunFolder::temporary("e2e")?;
     println!("e2e: Prometheus is left out: it would have to reach this cluster's pods");
+    println!("e2e: volumes are the cluster's matter; the four kinds stay there afterwards");
     let result = install(steps, place)
         .and_then(|()| play::run(steps, cluster, address(place)?))
-        .and_then(|()| change(steps, place));
+        .and_then(|()| change(steps, place))
+        .and_then(|()| previous::run(steps, place, address, log.path()));
     if result.is_err() {
         println!("{}", state(cluster, NAMESPACE));
     }
@@ -174,7 +188,6 @@ fn on(steps: &Steps, foreign: &Foreign) -> Result<()> {
         println!("e2e: several proxies are left out: they need --database");
         return Ok(());
     };
-    let log = RunFolder::temporary("e2e")?;
     scale::on(steps, place, database, address, log.path())
 }
 
@@ -252,9 +265,9 @@ fn place(cluster: &Cluster) -> Place<'_> {
 }
 
 /// A volume for the proxy's claim, on a cluster that makes none by itself.
-fn persistent_volume(folder: &Path) -> String {
+fn persistent_volume(name: &str, folder: &Path) -> String {
     format!(
-        "apiVersion: v1\nkind: PersistentVolume\nmetadata: {{ name: accounts }}\nspec:\n  \
+        "apiVersion: v1\nkind: PersistentVolume\nmetadata: {{ name: {name} }}\nspec:\n  \
          capacity: {{ storage: 10Gi }}\n  accessModes: [ReadWriteOnce]\n  \
          local: {{ path: {} }}\n  nodeAffinity:\n    required:\n      nodeSelectorTerms:\n        \
          - matchExpressions: [{{ key: kubernetes.io/hostname, operator: In, values: [node-1] }}]\n",

@@ -8,4 +8,5 @@ mod metrics;
 mod rights;
 mod support;
 mod switches;
+mod upgrade;
 mod values;
