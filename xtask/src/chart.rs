@@ -21,6 +21,11 @@ pub fn folder() -> PathBuf {
     paths::workspace().join("charts/mesegate")
 }
 
+/// The package of the last version before the chart's own, as its users have it.
+pub fn previous() -> PathBuf {
+    paths::workspace().join("xtask/kube/previous/mesegate-0.1.0.tgz")
+}
+
 /// Where the plain manifests are.
 pub fn manifests_file() -> PathBuf {
     paths::workspace().join("deploy/install.yaml")

@@ -17,6 +17,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod bots;
 pub mod capsule;
 pub mod chart;
 pub mod client;

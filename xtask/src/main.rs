@@ -23,10 +23,14 @@ cargo xtask COMMAND
     --list                what the stages are
   bench [ARGUMENTS]     the load generator; `cargo xtask bench --help` tells more
   e2e [OPTIONS]         images, chart and mesegatectl on a real node made for it (as root), with a
-                        real player; everything is removed again
+                        real player, and fifty while proxies are replaced; everything is removed
     --dev                 of the programs that tests use, which are built faster
-    --kubeconfig FILE     on that cluster, which has the images, in a new namespace `games`
-    --address ADDR:PORT   with it: where players reach the proxies
+    --kubeconfig FILE     on that cluster, which has the images, in new namespaces `games`, `scale`
+    --address ADDR[:PORT] with it: where players reach the proxies; without a port, the Service's
+                          on the nodes
+    --values FILE         with it: values of the chart
+    --database URL        with it: PostgreSQL for several proxies, which pods have to reach
+  node [--dev]          only such a node with images, volumes and a database, until Ctrl-C
   image [OPTIONS]       container images of the programs, as files
     --arch A              amd64 or arm64; may be given twice (default: this machine's)
     --dev                 of the programs that tests use, which are built faster
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         "test" => commands::test::run(rest),
         "bench" => commands::bench::run(rest),
         "e2e" => commands::e2e::run(rest),
+        "node" => commands::e2e::keep::run(rest),
         "image" => commands::image::run(rest),
         "generate" => commands::generate::run(rest),
         "lab" => install(rest),

@@ -2,7 +2,9 @@
 //! their own, with an API server, a scheduler and controllers beside them.
 //!
 //! Nothing of it stays: its network, mounts and processes go with its first process. The machine
-//! reaches it, and the ports that its Services have, at [`Node::address`].
+//! reaches it, and the ports that its Services have, at [`Node::address`]. A second one may join.
+
+mod cgroups;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -14,21 +16,18 @@ use crate::oci::{self, Image};
 use crate::run::RunFolder;
 use crate::{Error, Result, paths, ports, wait};
 
-/// The two ends of the one cable that the node has, in a network that is nobody's (RFC 2544).
+/// The machine's end of the first node's cable, where the API server is. All addresses of nodes are of
+/// a network that is nobody's (RFC 2544).
 const MACHINE: Ipv4Addr = Ipv4Addr::new(198, 18, 77, 1);
-const NODE: Ipv4Addr = Ipv4Addr::new(198, 18, 77, 2);
 
-/// The machine's end.
-const LINK: &str = "mesegate-node";
+/// Of all nodes' pods.
+const ALL_PODS: &str = "10.244.0.0/16";
 
 /// What the node begins with; `kube/node/node.sh` says more.
 const SCRIPT: &str = include_str!("../kube/node/node.sh");
 
 /// The source of the one program of the image that holds a pod's namespaces.
 const PAUSE: &str = include_str!("../kube/node/pause.c");
-
-/// Below each of cgroups' controllers.
-const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// How long a step may take; a few seconds each on an idle machine.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -37,10 +36,56 @@ const PATIENCE: Duration = Duration::from_mins(2);
 #[derive(Debug)]
 pub struct Node {
     // In this order: what uses the API server ends before it.
-    shell: Shell,
+    worker: Worker,
     managers: Vec<Manager>,
     cluster: Cluster,
+    programs: NodePrograms,
     run: RunFolder,
+}
+
+/// What runs pods. Dropping it ends them.
+#[derive(Debug)]
+pub struct Worker {
+    shell: Shell,
+    place: Place,
+    folder: PathBuf,
+}
+
+/// Which node it is: 1 or 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place(u8);
+
+impl Place {
+    fn name(self) -> String {
+        format!("node-{}", self.0)
+    }
+
+    /// The machine's end of the cable, and the name that it has there.
+    fn router(self) -> Ipv4Addr {
+        Ipv4Addr::new(198, 18, 77, 4 * self.0 - 3)
+    }
+
+    fn link(self) -> String {
+        if self.0 == 1 { "mesegate-node".into() } else { format!("mesegate-node{}", self.0) }
+    }
+
+    /// The node's end.
+    fn address(self) -> Ipv4Addr {
+        Ipv4Addr::new(198, 18, 77, 4 * self.0 - 2)
+    }
+
+    /// Its end of the cable between the two nodes.
+    fn beside(self) -> Ipv4Addr {
+        Ipv4Addr::new(198, 18, 78, self.0)
+    }
+
+    fn pods(self) -> String {
+        format!("10.244.{}.0/24", self.0 - 1)
+    }
+
+    fn cgroup(self) -> String {
+        format!("mesegate-{}-{}", std::process::id(), self.0)
+    }
 }
 
 /// The node's first process, from outside.
@@ -50,6 +95,7 @@ struct Shell {
     /// The process in the namespaces.
     inner: u32,
     cgroup: String,
+    link: String,
 }
 
 /// A program of the control plane.
@@ -69,22 +115,36 @@ impl Node {
         }
         let programs = Programs::node()?;
         let run = RunFolder::temporary("node")?;
-        pause(run.path())?;
-        let shell = Shell::start(run.path(), &programs)?;
+        let worker = Worker::start(Place(1), run.path(), &programs)?;
         let cluster = Cluster::start_on(MACHINE)?;
-        let kubeconfig = run.path().join("kubeconfig");
-        std::fs::copy(cluster.kubeconfig(), &kubeconfig).map_err(Error::io("the kubeconfig"))?;
-        touch(&run.path().join("go"))?;
+        worker.go(&cluster)?;
         let managers = start_managers(run.path(), &programs, &cluster)?;
-        let node = Self { shell, managers, cluster, run };
-        let ready = wait::until(PATIENCE, || {
-            let wait = ["wait", "--for=condition=Ready", "node/node-1", "--timeout=2s"];
-            node.cluster.kubectl(&wait).is_ok_and(|it| it.success).then_some(())
-        });
-        match ready {
-            Some(()) => Ok(node),
-            None => Err(node.late("the node's readiness", "kubelet")),
+        worker.ready(&cluster)?;
+        Ok(Self { worker, managers, cluster, programs, run })
+    }
+
+    /// Starts a second one of the same cluster, with a cable to the first, and waits until pods can
+    /// run on it. It does not know the images that the first one was given.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn join(&self) -> Result<Worker> {
+        let (first, place) = (&self.worker, Place(2));
+        let second = Worker::start(place, &self.run.path().join("second"), &self.programs)?;
+        let ends = [&first.shell, &second.shell].map(Shell::network);
+        let one = ["link", "add", "beside", "netns", &ends[0], "type", "veth"];
+        ip(&[&one[..], &["peer", "name", "beside", "netns", &ends[1]]].concat())?;
+        for (worker, other) in [(first, place), (&second, first.place)] {
+            let own = format!("{}/30", worker.place.beside());
+            let (node, next) = (format!("{}/32", other.address()), other.beside().to_string());
+            worker.ip(&["address", "add", &own, "dev", "beside"])?;
+            worker.ip(&["link", "set", "beside", "up"])?;
+            worker.ip(&["route", "add", &node, "via", &next])?;
+            worker.ip(&["route", "add", &other.pods(), "via", &next])?;
         }
+        second.go(&self.cluster)?;
+        second.ready(&self.cluster)?;
+        Ok(second)
     }
 
     /// Its API server.
@@ -94,7 +154,12 @@ impl Node {
 
     /// Where the ports of its Services are.
     pub fn address(&self) -> Ipv4Addr {
-        NODE
+        self.worker.address()
+    }
+
+    /// Where nodes reach this machine, and the API server is.
+    pub fn machine(&self) -> Ipv4Addr {
+        MACHINE
     }
 
     /// Files of this run, with a folder `log`.
@@ -107,16 +172,12 @@ impl Node {
         self.managers.len()
     }
 
-    /// Gives it an image, so that it need not be fetched.
+    /// As [`Worker::load`].
     ///
     /// # Errors
     /// When it is not taken.
     pub fn load(&self, image: &Path) -> Result<()> {
-        let ctr = self.folder().join("bin/ctr");
-        let arguments = ["--namespace", "k8s.io", "images", "import"];
-        let mut import = self.inside(&ctr);
-        import.args(arguments).arg(image);
-        succeed(&mut import, &format!("loading {}", image.display())).map(drop)
+        self.worker.load(image)
     }
 
     /// Starts a program on the node, which ends with it; what it prints goes to the file `log` of
@@ -133,42 +194,91 @@ impl Node {
 
     /// A command on the node.
     pub fn inside(&self, program: &Path) -> Command {
+        self.worker.inside(program)
+    }
+}
+
+impl Worker {
+    /// Its name in the cluster.
+    pub fn name(&self) -> String {
+        self.place.name()
+    }
+
+    /// Where the ports of its Services are.
+    pub fn address(&self) -> Ipv4Addr {
+        self.place.address()
+    }
+
+    /// Gives it an image, so that it need not be fetched.
+    ///
+    /// # Errors
+    /// When it is not taken.
+    pub fn load(&self, image: &Path) -> Result<()> {
+        let mut import = self.inside(&self.folder.join("bin/ctr"));
+        import.args(["--namespace", "k8s.io", "images", "import"]).arg(image);
+        succeed(&mut import, &format!("loading {}", image.display())).map(drop)
+    }
+
+    /// Makes the namespaces; nothing runs in them before there is a cluster.
+    fn start(place: Place, folder: &Path, programs: &NodePrograms) -> Result<Self> {
+        let log = folder.join("log");
+        std::fs::create_dir_all(&log).map_err(Error::io(format!("making {}", log.display())))?;
+        pause(folder)?;
+        Ok(Self { shell: Shell::start(place, folder, programs)?, place, folder: folder.into() })
+    }
+
+    /// Starts what runs pods.
+    fn go(&self, cluster: &Cluster) -> Result<()> {
+        let kubeconfig = self.folder.join("kubeconfig");
+        std::fs::copy(cluster.kubeconfig(), &kubeconfig).map_err(Error::io("the kubeconfig"))?;
+        touch(&self.folder.join("go"))
+    }
+
+    fn ready(&self, cluster: &Cluster) -> Result<()> {
+        let node = format!("node/{}", self.name());
+        let ready = wait::until(PATIENCE, || {
+            let wait = ["wait", "--for=condition=Ready", &node, "--timeout=2s"];
+            cluster.kubectl(&wait).is_ok_and(|it| it.success).then_some(())
+        });
+        ready.ok_or_else(|| {
+            let log = self.folder.join("log/kubelet.log");
+            let tail = wait::tail(&wait::read(&log), 20);
+            let what = format!("the readiness of {}", self.name());
+            Error::Timeout { what, seconds: PATIENCE.as_secs(), log, tail }
+        })
+    }
+
+    /// A command on it.
+    fn inside(&self, program: &Path) -> Command {
         let mut command = Command::new("nsenter");
-        command.args([
-            "--target",
-            &self.shell.inner.to_string(),
-            "--mount",
-            "--net",
-            "--pid",
-            "--",
-        ]);
+        let process = self.shell.inner.to_string();
+        command.args(["--target", &process, "--mount", "--net", "--pid", "--"]);
         command.arg(program).stdin(Stdio::null());
         command
     }
 
-    fn late(&self, what: &str, program: &str) -> Error {
-        let log = self.folder().join(format!("log/{program}.log"));
-        let tail = wait::tail(&wait::read(&log), 20);
-        Error::Timeout { what: what.into(), seconds: PATIENCE.as_secs(), log, tail }
+    fn ip(&self, arguments: &[&str]) -> Result<()> {
+        let mut command = self.inside(Path::new("ip"));
+        succeed(command.args(arguments), &format!("ip {}", arguments.join(" "))).map(drop)
     }
 }
 
 impl Shell {
-    fn start(run: &Path, programs: &NodePrograms) -> Result<Self> {
-        remove_old_cgroups();
-        let cgroup = format!("mesegate-{}", std::process::id());
-        make_cgroups(&cgroup)?;
-        let log = run.join("log");
-        std::fs::create_dir_all(&log).map_err(Error::io(format!("making {}", log.display())))?;
+    fn start(place: Place, run: &Path, programs: &NodePrograms) -> Result<Self> {
+        cgroups::remove_old();
+        let (cgroup, link) = (place.cgroup(), place.link());
+        cgroups::make(&cgroup)?;
         let mut unshare = owned(Path::new("unshare"));
         unshare.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", SCRIPT]);
-        unshare.env("RUN", run).env("CGROUP", &cgroup);
-        unshare.env("ADDRESS", NODE.to_string()).env("ROUTER", MACHINE.to_string());
+        unshare.env("RUN", run).env("NAME", place.name()).env("CGROUP", &cgroup);
+        unshare.env("ADDRESS", place.address().to_string());
+        unshare.env("ROUTER", place.router().to_string());
+        unshare.env("PODS", place.pods()).env("ALL_PODS", ALL_PODS);
         unshare.env("KUBERNETES", &programs.kubernetes).env("COREDNS", &programs.coredns);
         unshare.env("PACKAGES", &programs.packages);
-        let log = log.join("node.log");
+        let log = run.join("log/node.log");
         let outer = logged(&mut unshare, &log)?;
-        let mut shell = Self { outer, inner: 0, cgroup };
+        let mut shell = Self { outer, inner: 0, cgroup, link: link.clone() };
         let waiting = run.join("waiting");
         if wait::until(PATIENCE, || waiting.exists().then_some(())).is_none() {
             let what = "the node's namespaces".into();
@@ -176,12 +286,27 @@ impl Shell {
             return Err(Error::Timeout { what, seconds: PATIENCE.as_secs(), log, tail });
         }
         shell.inner = child_of(shell.outer.id())?;
-        let namespace = format!("/proc/{}/ns/net", shell.inner);
         // One that an earlier run left is gone with its node; if not, it is in use.
-        ip(&["link", "add", LINK, "type", "veth", "peer", "name", "node0", "netns", &namespace])?;
-        ip(&["address", "add", &format!("{MACHINE}/30"), "dev", LINK])?;
-        ip(&["link", "set", LINK, "up"])?;
+        ip(&[
+            "link",
+            "add",
+            &link,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "node0",
+            "netns",
+            &shell.network(),
+        ])?;
+        ip(&["address", "add", &format!("{}/30", place.router()), "dev", &link])?;
+        ip(&["link", "set", &link, "up"])?;
         Ok(shell)
+    }
+
+    /// The file of its network namespace.
+    fn network(&self) -> String {
+        format!("/proc/{}/ns/net", self.inner)
     }
 }
 
@@ -190,9 +315,9 @@ impl Drop for Shell {
         let _ = self.outer.kill();
         let _ = self.outer.wait();
         // The processes end one after the other, and each leaves its group then.
-        wait::until(Duration::from_secs(10), || remove_cgroups(&self.cgroup).then_some(()));
+        wait::until(Duration::from_secs(10), || cgroups::remove(&self.cgroup).then_some(()));
         // Network namespaces are removed in the background, and the cable with them.
-        let link = Path::new("/sys/class/net").join(LINK);
+        let link = Path::new("/sys/class/net").join(&self.link);
         wait::until(Duration::from_secs(10), || (!link.exists()).then_some(()));
     }
 }
@@ -270,60 +395,4 @@ fn start_managers(run: &Path, programs: &NodePrograms, cluster: &Cluster) -> Res
         managers.push(Manager(logged(&mut command, &run.join(format!("log/{name}.log")))?));
     }
     Ok(managers)
-}
-
-/// The roots of all trees of groups: one for each controller of version 1, and that of version 2,
-/// which may be beside them.
-fn hierarchies() -> Vec<PathBuf> {
-    let root = PathBuf::from(CGROUPS);
-    let is_tree = |it: &PathBuf| it.join("cgroup.procs").exists() && !it.is_symlink();
-    if is_tree(&root) {
-        return vec![root];
-    }
-    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
-    entries.map(|it| it.path()).filter(is_tree).collect()
-}
-
-/// Makes the groups that the kubelet looks for.
-fn make_cgroups(name: &str) -> Result<()> {
-    for hierarchy in hierarchies() {
-        let group = hierarchy.join(name);
-        std::fs::create_dir_all(&group)
-            .map_err(Error::io(format!("making {}", group.display())))?;
-        // A new one of `cpuset` has neither processors nor memory.
-        for file in ["cpuset.cpus", "cpuset.mems"] {
-            if let Ok(value) = std::fs::read_to_string(hierarchy.join(file)) {
-                let _ = std::fs::write(group.join(file), value);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Removes groups and all below them; whether none is left.
-fn remove_cgroups(name: &str) -> bool {
-    let groups = hierarchies().into_iter().map(|it| it.join(name)).filter(|it| it.exists());
-    groups.filter(|it| !remove_group(it)).count() == 0
-}
-
-fn remove_group(group: &Path) -> bool {
-    for entry in std::fs::read_dir(group).into_iter().flatten().flatten() {
-        if entry.path().is_dir() {
-            remove_group(&entry.path());
-        }
-    }
-    std::fs::remove_dir(group).is_ok()
-}
-
-/// Removes what runs that were killed have left.
-fn remove_old_cgroups() {
-    for hierarchy in hierarchies() {
-        for entry in std::fs::read_dir(&hierarchy).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let process = name.strip_prefix("mesegate-").and_then(|it| it.parse::<u32>().ok());
-            if process.is_some_and(|it| !Path::new("/proc").join(it.to_string()).exists()) {
-                remove_cgroups(&name);
-            }
-        }
-    }
 }

@@ -28,6 +28,8 @@ const NOBODY: u32 = 65_534;
 pub struct Postgres {
     programs: Programs,
     folder: PathBuf,
+    /// Where it listens.
+    host: Ipv4Addr,
     port: u16,
     server: Option<Child>,
 }
@@ -38,6 +40,14 @@ impl Postgres {
     /// # Errors
     /// When there are no programs and none can be fetched, or they fail.
     pub fn start() -> Result<Self> {
+        Self::start_on(Ipv4Addr::LOCALHOST)
+    }
+
+    /// As [`start`](Self::start), at another address of this machine, for everybody who reaches it.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_on(host: Ipv4Addr) -> Result<Self> {
         let programs = Programs::find()?;
         // Not below the workspace, which another user may not be able to enter.
         let name = format!("mesegate-postgres-{}-{}", std::process::id(), ports::free()?);
@@ -52,7 +62,7 @@ impl Postgres {
                 chown(path, Some(NOBODY), Some(NOBODY)).map_err(io("giving away"))?;
             }
         }
-        let mut postgres = Self { programs, folder, port: ports::free()?, server: None };
+        let mut postgres = Self { programs, folder, host, port: ports::free()?, server: None };
         let mut make = postgres.command("initdb");
         make.arg("--pgdata").arg(postgres.data()).arg("--pwfile").arg(&secret);
         make.args(["--username", USER, "--auth=scram-sha-256", "--no-sync"]);
@@ -64,6 +74,12 @@ impl Postgres {
                 status: output.status.to_string(),
                 output: wait::tail(&String::from_utf8_lossy(&output.stderr), 20),
             });
+        }
+        if !host.is_loopback() {
+            let rules = postgres.data().join("pg_hba.conf");
+            let mut text = wait::read(&rules);
+            text.push_str("host all all 0.0.0.0/0 scram-sha-256\n");
+            fs::write(&rules, text).map_err(Error::io(format!("writing {}", rules.display())))?;
         }
         postgres.resume()?;
         Ok(postgres)
@@ -79,7 +95,8 @@ impl Postgres {
         let errors = file.try_clone().map_err(Error::io("a second handle"))?;
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
-        command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+        command.args(["-c", &format!("listen_addresses={}", self.host)]);
+        command.args(["-c", "unix_socket_directories="]);
         // Nothing of value is in it.
         command.args(["-c", "fsync=off", "-c", "max_connections=60"]);
         let server = command.stdout(file).stderr(errors).spawn();
@@ -112,7 +129,7 @@ impl Postgres {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+        (self.host, self.port).into()
     }
 
     /// The URL of one of its databases, with the password. `postgres` is there from the start.
@@ -123,8 +140,8 @@ impl Postgres {
     /// The same as engines want it (`pgsql_auth_connection`).
     pub fn engine_connection(&self, database: &str) -> String {
         format!(
-            "host=127.0.0.1 port={} user={USER} password={PASSWORD} dbname={database}",
-            self.port
+            "host={} port={} user={USER} password={PASSWORD} dbname={database}",
+            self.host, self.port
         )
     }
 

@@ -24,14 +24,19 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
-{{- define "mesegate.labels" -}}
+{{/* Of pods: another version of the chart alone is no reason to replace them. */}}
+{{- define "mesegate.podLabels" -}}
 {{ include "mesegate.selector" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ include "mesegate.chart" .root }}
 {{- with .root.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{- define "mesegate.labels" -}}
+{{ include "mesegate.podLabels" . }}
+helm.sh/chart: {{ include "mesegate.chart" .root }}
 {{- end -}}
 
 {{- define "mesegate.image" -}}

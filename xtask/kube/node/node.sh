@@ -1,8 +1,9 @@
 # The first process of a node, in namespaces of its own: with it ends all that it starts, and goes
 # what it mounts, with its network.
 #
-# RUN: folder of this node. ADDRESS, ROUTER: its own and the way out of it. CGROUP: below every
-# controller. KUBERNETES, PACKAGES, COREDNS: programs.
+# RUN: folder of this node. NAME: its own. ADDRESS, ROUTER: its own and the way out of it. PODS: the
+# network of its pods; ALL_PODS: that of all. CGROUP: below every controller. KUBERNETES, PACKAGES,
+# COREDNS: programs.
 set -eu
 
 export LD_LIBRARY_PATH="$PACKAGES/usr/lib/x86_64-linux-gnu"
@@ -41,7 +42,7 @@ cat > "$RUN/cni/10-pods.conflist" <<END
       "type": "bridge", "bridge": "pods0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
       "ipam": {
         "type": "host-local",
-        "ranges": [[{ "subnet": "10.244.0.0/24" }]],
+        "ranges": [[{ "subnet": "$PODS" }]],
         "routes": [{ "dst": "0.0.0.0/0" }],
         "dataDir": "$RUN/addresses"
       }
@@ -106,7 +107,7 @@ resolvConf: ""
 evictionHard: { memory.available: 50Mi }
 END
 "$KUBERNETES/kubelet" --config "$RUN/kubelet.yaml" --kubeconfig "$RUN/kubeconfig" \
-    --node-ip "$ADDRESS" --hostname-override node-1 \
+    --node-ip "$ADDRESS" --hostname-override "$NAME" \
     --root-dir "$RUN/kubelet" --cert-dir "$RUN/kubelet-pki" > "$RUN/log/kubelet.log" 2>&1 &
 
 cat > "$RUN/kube-proxy.yaml" <<END
@@ -114,8 +115,8 @@ apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: iptables
 clientConnection: { kubeconfig: $RUN/kubeconfig }
-clusterCIDR: 10.244.0.0/24
-hostnameOverride: node-1
+clusterCIDR: $ALL_PODS
+hostnameOverride: $NAME
 conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s }
 END
 "$KUBERNETES/kube-proxy" --config "$RUN/kube-proxy.yaml" > "$RUN/log/kube-proxy.log" 2>&1 &

@@ -1,19 +1,27 @@
 //! `cargo xtask e2e`: the images, the chart and `mesegatectl` on a real node, with a real player.
 
+pub(crate) mod keep;
+mod place;
 mod play;
+mod previous;
+mod scale;
 mod servers;
 mod watch;
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use xtask::bots::Crowd;
 use xtask::images::{self, Profile};
 use xtask::kube::{Cluster, Programs};
 use xtask::node::Node;
 use xtask::oci::Architecture;
-use xtask::{Error, Result, chart, paths, run as runs, wait};
+use xtask::run::{self as runs, RunFolder};
+use xtask::{Error, Result, chart, paths, wait};
+
+use place::Place;
 
 use super::usage;
 
@@ -23,49 +31,73 @@ const NAMESPACE: &str = "games";
 /// How long a step may take; some need an image to be unpacked or a world to be made.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// The namespace, which admits what the chart promises to be content with.
-const FIRST: &str = "\
-apiVersion: v1
-kind: Namespace
-metadata:
-  name: games
-  labels: { pod-security.kubernetes.io/enforce: restricted, pod-security.kubernetes.io/warn: restricted }
-";
+/// What was asked for.
+struct Options {
+    profile: Profile,
+    foreign: Option<Foreign>,
+}
+
+/// Somebody's cluster.
+struct Foreign {
+    kubeconfig: PathBuf,
+    /// Where players reach the proxies: this port, or that of the nodes.
+    address: (IpAddr, Option<u16>),
+    /// Values of the chart.
+    values: Option<PathBuf>,
+    /// The URL of a database of PostgreSQL that pods reach.
+    database: Option<String>,
+}
 
 /// Runs it all.
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
-    let mut profile = Profile::Release;
-    let mut kubeconfig = None;
-    let mut address = None;
-    let mut rest = arguments.iter();
-    while let Some(argument) = rest.next() {
-        match argument.as_str() {
-            "--dev" => profile = Profile::Dev,
-            "--kubeconfig" => {
-                let file = rest.next().ok_or_else(|| usage("--kubeconfig needs a file".into()))?;
-                kubeconfig = Some(PathBuf::from(file));
-            }
-            "--address" => {
-                let text = rest.next().map_or("", String::as_str);
-                let wrong = |_| usage(format!("`{text}` is not ADDRESS:PORT"));
-                address = Some(text.parse::<SocketAddr>().map_err(wrong)?);
-            }
-            other => return Err(usage(format!("e2e has no option `{other}`"))),
-        }
-    }
+    let Options { profile, foreign } = parse(arguments)?;
     runs::remove_old();
     let steps = Steps { start: Instant::now() };
-    match kubeconfig {
-        Some(file) => {
-            let address = address.ok_or_else(|| {
-                usage("--kubeconfig needs --address, where players reach the proxies".into())
-            })?;
-            on(&steps, &Cluster::of(&file)?, address)?;
-        }
+    match foreign {
+        Some(foreign) => on(&steps, &foreign)?,
         None => on_node(&steps, profile)?,
     }
     steps.done("everything");
     Ok(true)
+}
+
+fn parse(arguments: &[String]) -> Result<Options> {
+    let mut profile = Profile::Release;
+    let (mut kubeconfig, mut address, mut values, mut database) = (None, None, None, None);
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        let mut value = || rest.next().ok_or_else(|| usage(format!("{argument} needs a value")));
+        match argument.as_str() {
+            "--dev" => profile = Profile::Dev,
+            "--kubeconfig" => kubeconfig = Some(PathBuf::from(value()?)),
+            "--address" => address = Some(parse_address(value()?)?),
+            "--values" => values = Some(PathBuf::from(value()?)),
+            "--database" => database = Some(value()?.clone()),
+            other => return Err(usage(format!("e2e has no option `{other}`"))),
+        }
+    }
+    let foreign = match (kubeconfig, address) {
+        (Some(kubeconfig), Some(address)) => {
+            Some(Foreign { kubeconfig, address, values, database })
+        }
+        (None, None) if values.is_none() && database.is_none() => None,
+        (Some(_), None) => {
+            let what = "--kubeconfig needs --address, where players reach the proxies";
+            return Err(usage(what.into()));
+        }
+        (None, _) => {
+            return Err(usage("--address, --values and --database go with --kubeconfig".into()));
+        }
+    };
+    Ok(Options { profile, foreign })
+}
+
+fn parse_address(text: &str) -> Result<(IpAddr, Option<u16>)> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok((address.ip(), Some(address.port())));
+    }
+    let wrong = |_| usage(format!("`{text}` is neither ADDRESS nor ADDRESS:PORT"));
+    Ok((text.parse().map_err(wrong)?, None))
 }
 
 /// Tells how far it is.
@@ -79,10 +111,8 @@ impl Steps {
     }
 }
 
-/// On a node of our own, with images made here.
-fn on_node(steps: &Steps, profile: Profile) -> Result<()> {
-    // Here, so that nothing is waited for later.
-    Programs::prometheus()?;
+/// A node of our own that knows the images, which are made here; and their files.
+fn prepared(steps: &Steps, profile: Profile) -> Result<(Node, Vec<PathBuf>)> {
     let folder = paths::artifacts().join("images");
     let mut images: Vec<PathBuf> = Vec::new();
     for image in images::build(profile, Architecture::host()?, &folder)? {
@@ -97,45 +127,76 @@ fn on_node(steps: &Steps, profile: Profile) -> Result<()> {
         node.load(image)?;
     }
     steps.done("the images are loaded");
+    Ok((node, images))
+}
+
+/// On a node of our own.
+fn on_node(steps: &Steps, profile: Profile) -> Result<()> {
+    // Here, so that nothing is waited for later.
+    Programs::prometheus()?;
+    Crowd::build()?;
+    let (node, images) = prepared(steps, profile)?;
     let cluster = node.cluster();
     let volume = node.folder().join("volume");
     std::fs::create_dir_all(&volume).map_err(Error::io("making the volume's folder"))?;
-    apply(cluster, &persistent_volume(&volume))?;
-    let result = install(steps, cluster).and_then(|()| {
-        let port = get(cluster, &["service/mesegate-proxy", "-o", PORT])?;
-        let port = port.parse().map_err(|_| unexpected("the Service has no port of the node"))?;
+    apply(cluster, &persistent_volume("accounts", &volume))?;
+    let place = place(cluster);
+    let result = install(steps, place).and_then(|()| {
+        let address = place.on_node(node.address().into())?;
         let watch = watch::Watch::start(&node)?;
-        play::run(steps, cluster, (node.address(), port).into())?;
+        play::run(steps, cluster, address)?;
         watch.check(steps)?;
-        change(steps, cluster)
+        change(steps, place)?;
+        let address = |place: Place<'_>| place.on_node(node.address().into());
+        previous::run(steps, place, address, &node.folder().join("log"))?;
+        place.remove()?;
+        scale::on_node(steps, &node, &images)
     });
     if result.is_err() {
         let logs = paths::artifacts().join("e2e");
         let _ = keep_logs(&node.folder().join("log"), &logs);
-        println!("{}", state(cluster));
+        for namespace in [NAMESPACE, scale::NAMESPACE] {
+            println!("{}", state(cluster, namespace));
+        }
         println!("e2e: logs of the node are in {}", logs.display());
     }
     result
 }
 
 /// On somebody's cluster, which has to know the images.
-fn on(steps: &Steps, cluster: &Cluster, address: SocketAddr) -> Result<()> {
-    let result = install(steps, cluster).and_then(|()| play::run(steps, cluster, address));
+fn on(steps: &Steps, foreign: &Foreign) -> Result<()> {
+    Crowd::build()?;
+    let cluster = &Cluster::of(&foreign.kubeconfig)?;
+    let place = Place { values: foreign.values.as_deref(), ..place(cluster) };
+    let address = |place: Place<'_>| match foreign.address {
+        (ip, Some(port)) => Ok((ip, port).into()),
+        (ip, None) => place.on_node(ip),
+    };
+    let log = RunFolder::temporary("e2e")?;
+    println!("e2e: Prometheus is left out: it would have to reach this cluster's pods");
+    println!("e2e: volumes are the cluster's matter; the four kinds stay there afterwards");
+    let result = install(steps, place)
+        .and_then(|()| play::run(steps, cluster, address(place)?))
+        .and_then(|()| change(steps, place))
+        .and_then(|()| previous::run(steps, place, address, log.path()));
     if result.is_err() {
-        println!("{}", state(cluster));
+        println!("{}", state(cluster, NAMESPACE));
     }
-    let deleted = cluster.kubectl(&["delete", "namespace", NAMESPACE, "--wait=false"])?;
-    println!("e2e: {}", deleted.output.trim());
-    result
+    place.remove()?;
+    result?;
+    let Some(database) = &foreign.database else {
+        println!("e2e: several proxies are left out: they need --database");
+        return Ok(());
+    };
+    scale::on(steps, place, database, address, log.path())
 }
 
-const PORT: &str = "jsonpath={.spec.ports[0].nodePort}";
-
 /// As the manual says: the chart with its default values, two servers, and the network.
-fn install(steps: &Steps, cluster: &Cluster) -> Result<()> {
-    apply(cluster, FIRST)?;
+fn install(steps: &Steps, place: Place<'_>) -> Result<()> {
+    let cluster = place.cluster;
+    place.make()?;
     let folder = chart::folder();
-    helm(cluster, &["install", chart::RELEASE, &folder.to_string_lossy()])?;
+    place.helm(&["install", chart::RELEASE, &folder.to_string_lossy()], "")?;
     steps.done("the chart is installed");
     for file in ["servers.yaml", "network.yaml"] {
         let path = paths::workspace().join("deploy/examples").join(file);
@@ -160,17 +221,12 @@ fn install(steps: &Steps, cluster: &Cluster) -> Result<()> {
 
 /// Waits until all pods of a Deployment are of its latest template, and ready.
 fn ready(cluster: &Cluster, deployment: &str) -> Result<()> {
-    let limit = format!("--timeout={}s", PATIENCE.as_secs());
-    let name = format!("deployment/{deployment}");
-    let answer = cluster.kubectl(&["rollout", "status", "-n", NAMESPACE, &name, &limit])?;
-    if answer.success {
-        return Ok(());
-    }
-    Err(unexpected(&format!("{deployment}: {}", answer.complaints)))
+    place(cluster).rollout(&format!("deployment/{deployment}"))
 }
 
 /// An upgrade with other values, back again, and what is left when the release is removed.
-fn change(steps: &Steps, cluster: &Cluster) -> Result<()> {
+fn change(steps: &Steps, place: Place<'_>) -> Result<()> {
+    let cluster = place.cluster;
     let certificate = ["secret/mesegate-controller-tls", "-o", "jsonpath={.data}"];
     let before = get(cluster, &certificate)?;
     let proxies = ["pods", "-l", "app.kubernetes.io/component=proxy", "-o", "name"];
@@ -180,17 +236,17 @@ fn change(steps: &Steps, cluster: &Cluster) -> Result<()> {
     // The pods first and the definitions then, as the manual has it.
     let exposed = "controller.admin.exposed=true";
     for values in [&format!("{exposed},crds.enabled=false"), exposed] {
-        helm(cluster, &["upgrade", chart::RELEASE, &folder, "--set", values])?;
+        place.helm(&["upgrade", chart::RELEASE, &folder, "--set", values], "")?;
         get(cluster, &["mts/lobby"])?;
     }
     ready(cluster, "mesegate-controller")?;
-    helm(cluster, &["test", chart::RELEASE, "--timeout", "1m"])?;
-    helm(cluster, &["rollback", chart::RELEASE, "1"])?;
+    place.helm(&["test", chart::RELEASE, "--timeout", "1m"], "")?;
+    place.helm(&["rollback", chart::RELEASE, "1"], "")?;
     if get(cluster, &certificate)? != before || get(cluster, &proxies)? != pods {
         return Err(unexpected("an upgrade made another certificate, or other proxies"));
     }
     steps.done("the release is upgraded and rolled back; the proxies did not notice");
-    helm(cluster, &["uninstall", chart::RELEASE, "--wait"])?;
+    place.helm(&["uninstall", chart::RELEASE, "--wait"], "")?;
     let left = get(cluster, &["deployments,services,mts,mtb,pvc", "-o", "name"])?;
     let kept = ["mts/lobby", "mtb/", "persistentvolumeclaim/mesegate-proxy"];
     let short = left
@@ -203,23 +259,15 @@ fn change(steps: &Steps, cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-/// helm, in the namespace of the release.
-fn helm(cluster: &Cluster, arguments: &[&str]) -> Result<()> {
-    let kubeconfig = cluster.kubeconfig().to_string_lossy();
-    let place = ["--namespace", NAMESPACE, "--kubeconfig", &kubeconfig];
-    let answer = chart::helm(&[arguments, &place[..]].concat(), "")?;
-    // It tells of what stays, too.
-    let warned = answer.complaints.lines().any(|it| it.to_lowercase().contains("warning"));
-    if answer.success && !warned {
-        return Ok(());
-    }
-    Err(unexpected(&format!("helm {}: {}", arguments[0], answer.complaints)))
+/// Where the release of the manual is.
+fn place(cluster: &Cluster) -> Place<'_> {
+    Place { cluster, namespace: NAMESPACE, values: None }
 }
 
 /// A volume for the proxy's claim, on a cluster that makes none by itself.
-fn persistent_volume(folder: &Path) -> String {
+fn persistent_volume(name: &str, folder: &Path) -> String {
     format!(
-        "apiVersion: v1\nkind: PersistentVolume\nmetadata: {{ name: accounts }}\nspec:\n  \
+        "apiVersion: v1\nkind: PersistentVolume\nmetadata: {{ name: {name} }}\nspec:\n  \
          capacity: {{ storage: 10Gi }}\n  accessModes: [ReadWriteOnce]\n  \
          local: {{ path: {} }}\n  nodeAffinity:\n    required:\n      nodeSelectorTerms:\n        \
          - matchExpressions: [{{ key: kubernetes.io/hostname, operator: In, values: [node-1] }}]\n",
@@ -228,24 +276,11 @@ fn persistent_volume(folder: &Path) -> String {
 }
 
 fn apply(cluster: &Cluster, text: &str) -> Result<()> {
-    let arguments = ["apply", "-n", NAMESPACE, "--validate=strict", "-f", "-"];
-    // Objects without a namespace, and the namespace itself, take no harm.
-    let arguments: &[&str] =
-        if text.contains("kind: Namespace") || text.contains("PersistentVolume") {
-            &["apply", "--validate=strict", "-f", "-"]
-        } else {
-            &arguments
-        };
-    let answer = cluster.kubectl_with(arguments, text)?;
-    if answer.success && answer.complaints.is_empty() {
-        return Ok(());
-    }
-    Err(unexpected(&format!("kubectl apply: {}{}", answer.output, answer.complaints)))
+    place(cluster).apply(text)
 }
 
 fn get(cluster: &Cluster, arguments: &[&str]) -> Result<String> {
-    let answer = cluster.kubectl(&[&["get", "-n", NAMESPACE], arguments].concat())?;
-    if answer.success { Ok(answer.output) } else { Err(unexpected(&answer.complaints)) }
+    place(cluster).get(arguments)
 }
 
 fn unexpected(what: &str) -> Error {
@@ -253,14 +288,14 @@ fn unexpected(what: &str) -> Error {
 }
 
 /// What somebody who looks for the reason wants to see.
-fn state(cluster: &Cluster) -> String {
+fn state(cluster: &Cluster, namespace: &str) -> String {
     let mut text = String::new();
     for arguments in [
-        &["get", "all,pvc,mts,mtp", "-n", NAMESPACE, "-o", "wide"][..],
-        &["get", "events", "-n", NAMESPACE, "--sort-by=.lastTimestamp"],
-        &["logs", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=controller", "--tail=15"],
-        &["logs", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=proxy", "--tail=15"],
-        &["logs", "-n", NAMESPACE, "-l", "app=luanti", "--tail=10"],
+        &["get", "all,pvc,mts,mtp", "-n", namespace, "-o", "wide"][..],
+        &["get", "events", "-n", namespace, "--sort-by=.lastTimestamp"],
+        &["logs", "-n", namespace, "-l", "app.kubernetes.io/component=controller", "--tail=15"],
+        &["logs", "-n", namespace, "-l", "app.kubernetes.io/component=proxy", "--tail=15"],
+        &["logs", "-n", namespace, "-l", "app=luanti", "--tail=10"],
     ] {
         if let Ok(answer) = cluster.kubectl(arguments) {
             let _ = writeln!(text, "== kubectl {}", arguments.join(" "));

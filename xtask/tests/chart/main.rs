@@ -9,4 +9,5 @@ mod releases;
 mod rights;
 mod support;
 mod switches;
+mod upgrade;
 mod values;

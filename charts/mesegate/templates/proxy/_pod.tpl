@@ -4,7 +4,7 @@
 {{- with .Values.proxy }}
 metadata:
   labels:
-    {{- include "mesegate.labels" $labels | nindent 4 }}
+    {{- include "mesegate.podLabels" $labels | nindent 4 }}
     {{- with .podLabels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
