@@ -5,8 +5,9 @@ use std::path::Path;
 use xtask::paths;
 
 /// What commands begin with.
-const PROGRAMS: [&str; 10] = [
+const PROGRAMS: [&str; 11] = [
     "cargo",
+    "cp",
     "curl",
     "echo",
     "grpcurl",

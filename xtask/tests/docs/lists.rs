@@ -27,6 +27,7 @@ pub(crate) const LEFT_OUT: &[(&str, &str, &str)] = &[
     ),
     ("doc/install.md", "cargo xtask image", "minutes, and packages that are fetched"),
     ("doc/install.md", "cargo xtask e2e", "it makes a node of Kubernetes, as root, for minutes"),
+    ("doc/standalone.md", "cargo build --release", "the programs that the test built are used"),
     ("doc/performance.md", "cargo xtask bench", "minutes; the stage load runs the small numbers"),
 ];
 
@@ -42,16 +43,19 @@ pub(crate) const NO_COMMANDS: &[(&str, &str, &str)] = &[
     ("doc/mod-api.md", "enable_mod_channels", "settings of a server; stage engines uses them"),
     ("doc/mod-api.md", "1 PROXY-NONCE", "the form of a line"),
     ("doc/mod-api.md", "\"proxy\" or \"mod\"", "the form of what is proved"),
+    ("doc/standalone.md", "# /etc/systemd", "a unit of systemd, which does not run here"),
     ("doc/resources.md", "network.yaml:14:", "an answer of the proxy; a unit test has it"),
 ];
 
 /// Commands that go before those of a page, because another page has them.
 pub(crate) const BEFORE: &[(&str, &str)] = &[
     ("doc/accounts.md", "mesegate-proxy --resources network.yaml"),
+    ("doc/operations.md", "target/release/mesegate-proxy --resources network.yaml"),
     (
         "doc/operations.md",
         "helm install mesegate charts/mesegate --namespace games --create-namespace",
     ),
+    ("doc/operations.md", "kubectl apply -n games -f network.yaml"),
 ];
 
 /// What commands have to print, besides that they succeed: page, beginning of the command, words.
@@ -63,6 +67,9 @@ pub(crate) const PRINTED: &[(&str, &str, &str)] = &[
     ("doc/admin.md", "grpcurl", "players"),
     ("doc/install.md", "kubectl get -n games mts", "arena"),
     ("doc/install.md", "kubectl get -n games service", "UDP"),
+    ("doc/standalone.md", "mesegate-proxy content", "lobby"),
+    ("doc/standalone.md", "mesegatectl servers", "arena"),
+    ("doc/standalone.md", "mesegatectl players", "alice"),
     ("doc/migration.md", "mesegate-proxy migrate incumbent", "accounts: 1"),
 ];
 
