@@ -4,7 +4,8 @@
 //! environment is tidied the next time (`serverenvironment.cpp`, removeRemovedObjects). A player of
 //! that name who enters meanwhile is mixed up with it: servers 5.10 and 5.15 were seen to end with
 //! "missing peer ID" or an error in a mod when somebody came back after 0.4 s, without any proxy
-//! between; after 0.6 s they were not. No client of a person is that quick; a proxy is.
+//! between; after 0.6 s they were not. No client of a person is that quick; a proxy is. What players
+//! did at another proxy is not known here: who was sent away lately is taken to have left just now.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -126,7 +126,11 @@ impl<'a> Attempt<'a> {
         self.deadline = Instant::now() + LOADING;
         let returning = match reconnect::remembered(self.shared, &self.name).await {
             None => reconnect::last_server(self.shared, &self.name).await,
-            remembered => remembered,
+            Some(server) => {
+                // They may have left it this instant, by way of another proxy.
+                self.shared.departures.left(&server, &self.name, Instant::now());
+                Some(server)
+            }
         };
         let (playing, catalogue) = self.load(state, returning.as_deref()).await?;
         Ok((playing, catalogue, returning))

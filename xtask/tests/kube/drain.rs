@@ -104,6 +104,9 @@ fn replace(
     let nudged = moved.iter().filter(|it| it.stayed < limit).count();
     let mut away: Vec<Duration> = moved.iter().map(|it| it.away).collect();
     away.sort();
+    // Engines take who is back sooner for who has just left (`serverenvironment.cpp`,
+    // removeRemovedObjects).
+    assert!(away[0] >= Duration::from_secs(1), "back after {:?}", away[0]);
     let again = moved.iter().filter(|it| it.tries > 1).count();
     println!(
         "kube: {name} was replaced in {:.1} s: {many} players told, {nudged} asked to go before \

@@ -4,19 +4,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use xtask::kube::Cluster;
-use xtask::{Result, chart};
+use xtask::{Result, chart, wait};
 
 use super::{PATIENCE, unexpected};
 
 /// The port that a Service has on nodes.
 const PORT: &str = "jsonpath={.spec.ports[0].nodePort}";
 
-/// Names of proxies' pods, with what says that one is about to end, or nothing.
-const PODS: &str = "jsonpath={range .items[*]}{.metadata.name} {.spec.nodeName} \
-                    {.metadata.deletionTimestamp}{\"\\n\"}{end}";
+/// The release's pods: component, name, node, and when one was told to end, if it was.
+const PODS: &str = "jsonpath={range .items[*]}{.metadata.labels.app\\.kubernetes\\.io/component} \
+                    {.metadata.name} {.spec.nodeName} {.metadata.deletionTimestamp}{\"\\n\"}{end}";
 
-/// The label of a component's pods.
-pub(super) const COMPONENT: &str = "app.kubernetes.io/component";
+/// The label of the release's pods.
+const RELEASE: &str = "app.kubernetes.io/name=mesegate";
 
 /// Where something is installed.
 #[derive(Clone, Copy)]
@@ -27,13 +27,15 @@ pub(super) struct Place<'a> {
     pub(super) values: Option<&'a Path>,
 }
 
-/// A proxy's pod.
+/// A pod of the release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pod {
+    /// `proxy` or `controller`.
+    component: String,
     pub(super) name: String,
     pub(super) node: String,
     /// Whether it was told to end.
-    pub(super) ending: bool,
+    ending: bool,
 }
 
 impl Place<'_> {
@@ -118,17 +120,27 @@ impl Place<'_> {
         Ok((node, port).into())
     }
 
-    /// The proxies that there are, also those that are about to end.
-    pub(super) fn proxies(&self) -> Result<Vec<Pod>> {
-        let label = format!("{COMPONENT}=proxy");
-        let text = self.get(&["pods", "-l", &label, "-o", PODS])?;
+    /// Waits until there are so many proxies, and nothing of the release is about to end.
+    pub(super) fn settled(&self, proxies: usize) -> Result<Vec<Pod>> {
+        let mut last = Vec::new();
+        let done = wait::until(PATIENCE, || {
+            last = self.pods().ok()?;
+            let there = last.iter().filter(|it| it.component == "proxy").count();
+            (there == proxies && last.iter().all(|it| !it.ending)).then_some(())
+        });
+        done.ok_or_else(|| unexpected(&format!("there should be {proxies} proxies: {last:?}")))?;
+        last.retain(|it| it.component == "proxy");
+        Ok(last)
+    }
+
+    fn pods(&self) -> Result<Vec<Pod>> {
+        let text = self.get(&["pods", "-l", RELEASE, "-o", PODS])?;
         Ok(text.lines().filter_map(pod).collect())
     }
 }
 
 fn pod(line: &str) -> Option<Pod> {
-    let mut words = line.split(' ');
-    let name = words.next().filter(|it| !it.is_empty())?.to_owned();
-    let node = words.next().unwrap_or_default().to_owned();
-    Some(Pod { name, node, ending: words.next().is_some_and(|it| !it.is_empty()) })
+    let mut words = line.split(' ').map(str::to_owned);
+    let (component, name, node) = (words.next()?, words.next()?, words.next()?);
+    Some(Pod { component, name, node, ending: words.next().is_some_and(|it| !it.is_empty()) })
 }

@@ -71,7 +71,7 @@ pub(super) fn run(
 /// Some players come, play and leave.
 fn visit(addresses: &[SocketAddr], place: Place<'_>, log: &Path) -> Result<()> {
     let crowd = Crowd::start(addresses, 4, "visitor", ">server arena", log)?;
-    let proxies: Vec<_> = place.proxies()?.into_iter().map(|it| it.name).collect();
+    let proxies: Vec<_> = place.settled(1)?.into_iter().map(|it| it.name).collect();
     crowd.settled(&proxies, PATIENCE)?;
     let lost = Outcome::of(&crowd.events(0)).lost;
     if !lost.is_empty() {

@@ -48,7 +48,7 @@ pub(super) fn on_node(steps: &Steps, node: &Node, images: &[PathBuf]) -> Result<
     install(steps, place, &postgres.url("postgres"))?;
     let log = node.folder().join("log");
     let first = place.on_node(node.address().into())?;
-    let scene = Scene::start(steps, place, &[first], &log.join("bots.log"))?;
+    let scene = Scene::start(steps, place, 1, &[first], &log.join("bots.log"))?;
     scene.replace()?;
     scene.crowd.leave()?;
 
@@ -58,12 +58,12 @@ pub(super) fn on_node(steps: &Steps, node: &Node, images: &[PathBuf]) -> Result<
     }
     steps.done("a second node has joined");
     upgrade(place, "proxy: { replicas: 2 }")?;
-    let nodes: Vec<String> = settled(place, 2)?.into_iter().map(|it| it.node).collect();
+    let nodes: Vec<String> = place.settled(2)?.into_iter().map(|it| it.node).collect();
     if !nodes.contains(&second.name()) {
         return Err(unexpected(&format!("the proxies are on {nodes:?}")));
     }
     let addresses = [first, (second.address(), first.port()).into()];
-    let scene = Scene::start(steps, place, &addresses, &log.join("bots-2.log"))?;
+    let scene = Scene::start(steps, place, 2, &addresses, &log.join("bots-2.log"))?;
     let name = second.name();
     scene.during("a node is drained", 2, || {
         let drain = ["drain", &name, "--ignore-daemonsets", "--delete-emptydir-data"];
@@ -85,10 +85,10 @@ pub(super) fn on(
 ) -> Result<()> {
     let place = Place { namespace: NAMESPACE, ..place };
     let result = install(steps, place, database).and_then(|()| {
-        let scene = Scene::start(steps, place, &[address(place)?], &folder.join("bots.log"))?;
+        let scene = Scene::start(steps, place, 1, &[address(place)?], &folder.join("bots.log"))?;
         scene.replace()?;
         upgrade(place, "proxy: { replicas: 2 }")?;
-        settled(place, 2)?;
+        place.settled(2)?;
         let full = scene.crowd.here().into_values().next().unwrap_or_default().proxy;
         scene.during("a proxy is evicted (this cluster's nodes are not drained)", 2, || {
             evict(place, &full)
@@ -130,17 +130,6 @@ fn upgrade(place: Place<'_>, values: &str) -> Result<()> {
     Ok(())
 }
 
-/// Waits until there are so many proxies, and none that is about to end.
-fn settled(place: Place<'_>, proxies: usize) -> Result<Vec<super::place::Pod>> {
-    let mut last = Vec::new();
-    let done = wait::until(PATIENCE, || {
-        last = place.proxies().ok()?;
-        (last.len() == proxies && last.iter().all(|it| !it.ending)).then_some(())
-    });
-    done.ok_or_else(|| unexpected(&format!("there should be {proxies} proxies: {last:?}")))?;
-    Ok(last)
-}
-
 fn succeed(cluster: &Cluster, arguments: &[&str]) -> Result<()> {
     let answer = cluster.kubectl(arguments)?;
     let what = || unexpected(&format!("kubectl {}: {}", arguments[0], answer.complaints));
@@ -160,17 +149,18 @@ fn evict(place: Place<'_>, pod: &str) -> Result<()> {
 }
 
 impl<'a> Scene<'a> {
-    /// Everybody comes, and every second one goes to the arena.
+    /// Everybody comes to these proxies, and every second one goes to the arena.
     fn start(
         steps: &'a Steps,
         place: Place<'a>,
+        proxies: usize,
         addresses: &[SocketAddr],
         log: &Path,
     ) -> Result<Self> {
         let since = bots::now();
         let crowd = Crowd::start(addresses, PLAYERS, "bot", ">server arena", log)?;
         let scene = Self { steps, place, crowd };
-        let proxies = scene.names(place.proxies()?.len())?;
+        let proxies = scene.names(proxies)?;
         let mut here = scene.crowd.settled(&proxies, PATIENCE)?;
         let split = wait::until(PATIENCE, || {
             here = scene.crowd.here();
@@ -200,7 +190,7 @@ impl<'a> Scene<'a> {
     }
 
     fn names(&self, proxies: usize) -> Result<Vec<String>> {
-        Ok(settled(self.place, proxies)?.into_iter().map(|it| it.name).collect())
+        Ok(self.place.settled(proxies)?.into_iter().map(|it| it.name).collect())
     }
 
     /// Does something that ends with so many proxies. Who is on one that stays has to stay; everybody
@@ -216,8 +206,11 @@ impl<'a> Scene<'a> {
         let stayed = |name: &String| before.get(name).is_some_and(|it| names.contains(&it.proxy));
         let stirred: Vec<_> = outcome.asked.iter().filter(|it| stayed(it)).collect();
         let server = |name: &String| before.get(name).map(|it| it.server.as_str());
-        let elsewhere: Vec<_> =
-            after.iter().filter(|(name, it)| server(name) != Some(&it.server)).collect();
+        let elsewhere: Vec<_> = after
+            .iter()
+            .filter(|(name, it)| server(name) != Some(&it.server))
+            .map(|it| it.0)
+            .collect();
         let violated: Vec<_> = after.iter().filter(|(_, it)| it.violated).collect();
         for (lack, is_there) in [
             (format!("lost {:?}", outcome.lost), !outcome.lost.is_empty()),

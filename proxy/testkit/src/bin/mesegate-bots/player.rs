@@ -22,8 +22,8 @@ const SILENCE: Duration = Duration::from_secs(15);
 const LOGIN: Duration = Duration::from_secs(30);
 const LOGIN_OF_MANY: Duration = Duration::from_secs(6);
 
-/// As long as it takes to press the button.
-const BUTTON: Duration = Duration::from_millis(500);
+/// As long as it takes to see the button and to press it.
+const BUTTON: Duration = Duration::from_secs(1);
 
 /// What the proxy says when it is being left, and when it is asked (`console/look.rs`).
 const NOTICE: &str = "you will be asked to reconnect";
