@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kube::Client;
 use mesegate_admin::{
@@ -286,8 +286,10 @@ async fn keep_compiled(
     loop {
         revision.mark_unchanged();
         let now = unix_now();
+        let began = Instant::now();
         let new = compile(&cluster.world(), now);
         metrics.compiles_total.inc();
+        metrics.compile_duration.observe(began.elapsed().as_secs_f64());
         for ((kind, name), verdict) in &new.verdicts {
             let known = compiled.borrow().verdicts.get(&(*kind, name.clone())) == Some(verdict);
             if !verdict.accepted.good && !known {
@@ -303,6 +305,7 @@ async fn keep_compiled(
             differs
         });
         if changed {
+            metrics.compiled(&compiled.borrow());
             let sizes: Vec<usize> = compiled.borrow().sets.values().map(|it| it.len()).collect();
             tracing::info!(documents = ?sizes, "what proxies get has changed");
         }

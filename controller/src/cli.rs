@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use mesegate_admin::{AdminOptions, CertificateFiles};
+use mesegate_telemetry::TelemetryOptions;
 
 use crate::janitor::Retention;
 
@@ -85,23 +86,14 @@ pub struct Options {
     #[arg(long, env = "MESEGATE_ADMIN_ACCOUNTS", help_heading = "Admin interface")]
     pub admin_accounts: bool,
 
-    /// What to log: a level (error, warn, info, debug, trace) or a filter such as
-    /// `info,mesegate_controller=debug`
-    #[arg(long, env = "MESEGATE_LOG", default_value = "info", value_name = "FILTER")]
-    pub log: String,
-
-    /// How log lines are written
-    #[arg(long, env = "MESEGATE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    pub log_format: LogFormat,
+    /// Logs and traces.
+    #[command(flatten)]
+    pub telemetry: TelemetryOptions,
 }
 
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
+/// Everything that can be typed, for the manual.
+pub fn command() -> clap::Command {
+    Options::command()
 }
 
 impl Options {

@@ -155,7 +155,7 @@ where
             match event {
                 Ok(_) => revision.send_modify(|it| *it = it.wrapping_add(1)),
                 Err(error) => {
-                    metrics.watch_errors_total.inc();
+                    metrics.watch_errors_total.with_label_values(&[kind.as_str()]).inc();
                     tracing::warn!(kind, %error, "a watch failed and is tried again");
                 }
             }

@@ -46,7 +46,47 @@ async fn readyz(State(pages): State<Pages>) -> (StatusCode, &'static str) {
 
 async fn render(State(pages): State<Pages>) -> impl IntoResponse {
     pages.metrics.streams.set(pages.fleet.connected() as i64);
+    pages.metrics.whereabouts(&pages.fleet.by_server());
     pages.metrics.claims.set(pages.claims.len() as i64);
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (kind, pages.metrics.render())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn there_are_three_pages_and_no_others() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let synced = Arc::new(AtomicBool::new(false));
+        let pages = Pages {
+            metrics: Metrics::new().unwrap(),
+            fleet: Fleet::default(),
+            claims: Claims::default(),
+            synced: Arc::clone(&synced),
+        };
+        tokio::spawn(serve(listener, pages));
+        let get = async |path: &str| {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let request = format!("GET {path} HTTP/1.0\r\nhost: controller\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            let status: u16 = answer.split(' ').nth(1).unwrap().parse().unwrap();
+            (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+        };
+        assert_eq!(get("/livez").await.0, 200);
+        assert_eq!(get("/readyz").await.0, 503);
+        synced.store(true, Ordering::Relaxed);
+        assert_eq!(get("/readyz").await.0, 200);
+        let (status, text) = get("/metrics").await;
+        assert!(status == 200 && text.contains("mesegate_controller_leader 0"), "{text}");
+        for path in ["/", "/debug", "/debug/pprof/", "/config", "/env", "/objects", "/metrics/"] {
+            assert_eq!(get(path).await, (404, String::new()), "{path}");
+        }
+    }
 }

@@ -74,6 +74,7 @@ pub fn hold(
             let leads = attempt.holds();
             metrics.leader.set(leads.into());
             if sender.send_if_modified(|it| std::mem::replace(it, leads) != leads) {
+                metrics.lease_transitions_total.inc();
                 tracing::info!(leads, "who writes has changed");
             }
             tokio::select! {

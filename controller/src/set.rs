@@ -63,6 +63,11 @@ impl Set {
         self.items.len()
     }
 
+    /// About how many bytes a proxy is sent that has none of them.
+    pub fn bytes(&self) -> usize {
+        self.items.values().map(|item| weight(&item.resource)).sum()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()

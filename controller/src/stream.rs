@@ -17,11 +17,13 @@ use mesegate_proto::control::v1::{
     Ask, ConnectRequest, ConnectResponse, Heartbeat, Hello, Nack, PlayerReport, Role,
 };
 use mesegate_proto::control::{HEARTBEAT, PROTOCOL, SILENCE};
+use mesegate_telemetry::span::TARGET;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
+use tracing::Span;
 
 use crate::claims::{Claimant, Claims};
 use crate::compile::Compiled;
@@ -134,6 +136,7 @@ impl Control {
             waiting: VecDeque::new(),
             heard: Instant::now(),
             sent: Instant::now(),
+            push: Span::none(),
             metrics: self.metrics.clone(),
         };
         let result = stream.run(&mut self, requests, sender).await;
@@ -174,6 +177,8 @@ struct Running {
     heard: Instant,
     /// When the last set was put on its way.
     sent: Instant,
+    /// From then until the answer.
+    push: Span,
     metrics: Metrics,
 }
 
@@ -196,6 +201,12 @@ impl Running {
             if let Some(messages) = set.and_then(|set| self.sync.next(&set)) {
                 self.metrics.updates_total.inc();
                 self.sent = Instant::now();
+                self.push = tracing::info_span!(
+                    target: TARGET,
+                    "push documents",
+                    messages = messages.len(),
+                    result = tracing::field::Empty,
+                );
                 self.waiting.extend(messages);
             }
             tokio::select! {
@@ -276,10 +287,14 @@ impl Running {
         self.heard = Instant::now();
         match request.message {
             Some(In::Ack(ack)) => {
+                let waits = self.sync.waits();
                 if self.sync.ack(&ack.hash)
                     && let Some(set) = self.sync.have()
                 {
                     self.seat.acked(Arc::clone(set));
+                    if waits {
+                        self.answered("ok");
+                    }
                 }
             }
             Some(In::Nack(nack)) => self.refused(nack),
@@ -319,9 +334,21 @@ impl Running {
         self.work.ask(network, command, format!("{actor} at proxy {}", self.proxy));
     }
 
+    /// What was sent last was answered.
+    fn answered(&mut self, result: &str) {
+        let taken = self.sent.elapsed().as_secs_f64();
+        self.metrics.push_duration.with_label_values(&[result]).observe(taken);
+        self.push.record("result", result);
+        self.push = Span::none();
+    }
+
     fn refused(&mut self, nack: Nack) {
         let counts = !nack.resync && !nack.elsewhere;
-        if self.sync.nack(&nack.hash, nack.resync) && counts {
+        if !self.sync.nack(&nack.hash, nack.resync) {
+            return;
+        }
+        self.answered(if nack.elsewhere { "elsewhere" } else { "refused" });
+        if counts {
             let mut reason = nack.reason;
             reason.truncate(reason.floor_char_boundary(1000));
             tracing::warn!(class = self.class, "a proxy refuses documents: {reason}");

@@ -116,7 +116,7 @@ impl<L: Leadership> Writer<L> {
         while let Some((key, status, result)) = writes.next().await {
             match result {
                 Ok(()) => {
-                    self.metrics.status_writes_total.inc();
+                    self.metrics.status_writes_total.with_label_values(&[key.0]).inc();
                     // What this replica wrote may not have come back yet.
                     let last = written.get(&key).map(|(it, _)| it).or(before.get(&key));
                     self.tell(&key, last, &status);
@@ -125,7 +125,7 @@ impl<L: Leadership> Writer<L> {
                 // Deleted in the meantime.
                 Err(Error::Api(status)) if status.is_not_found() => {}
                 Err(error) => {
-                    self.metrics.status_errors_total.inc();
+                    self.metrics.status_errors_total.with_label_values(&[key.0]).inc();
                     tracing::warn!(kind = key.0, name = key.1, %error, "a status was not written");
                 }
             }

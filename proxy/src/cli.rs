@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use mesegate_admin::AdminOptions;
 use mesegate_auth::StoreUrl;
 use mesegate_protocol::ProtocolVersion;
+use mesegate_telemetry::TelemetryOptions;
 
 use crate::accounts::AccountsOptions;
 use crate::control::ControlOptions;
@@ -32,7 +33,7 @@ pub struct Options {
     pub database: DatabaseOptions,
 
     /// File or folder with the MinetestServer and MinetestProxy documents (*.yaml, *.yml);
-    /// edits are picked up while running
+    /// edits are picked up while running. Required without --controller
     #[arg(
         long,
         env = "MESEGATE_RESOURCES",
@@ -63,15 +64,6 @@ pub struct Options {
     #[arg(long, env = "MESEGATE_MEDIA_CONNECTIONS", default_value_t = 512, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub media_connections: u32,
-
-    /// What to log: a level (error, warn, info, debug, trace) or a filter such as
-    /// `info,mesegate_proxy=debug`
-    #[arg(long, env = "MESEGATE_LOG", default_value = "info", value_name = "FILTER")]
-    pub log: String,
-
-    /// How log lines are written
-    #[arg(long, env = "MESEGATE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    pub log_format: LogFormat,
 
     /// Client sockets that share the address, one reader each [default: one per core, at most 8]
     #[arg(long, env = "MESEGATE_SOCKETS", value_name = "N",
@@ -106,6 +98,21 @@ pub struct Options {
     /// The admin interface.
     #[command(flatten)]
     pub admin: AdminOptions,
+
+    /// Logs and traces.
+    #[command(flatten)]
+    pub telemetry: TelemetryOptions,
+}
+
+/// Everything that can be typed, for the manual.
+pub fn command() -> clap::Command {
+    // What the proxy itself requires is not asked for where it does not run.
+    Options::command().subcommand_negates_reqs(true).subcommands([
+        ContentOptions::augment_args(clap::Command::new("content")),
+        AccountsOptions::augment_args(clap::Command::new("accounts")),
+        ModTokenOptions::augment_args(clap::Command::new("mod-token")),
+        MigrateOptions::augment_args(clap::Command::new("migrate")),
+    ])
 }
 
 /// Where accounts are kept.
@@ -224,13 +231,7 @@ impl Call {
         I: IntoIterator<Item = T>,
         T: Into<std::ffi::OsString> + Clone,
     {
-        let content = ContentOptions::augment_args(clap::Command::new("content"));
-        // What the proxy itself requires is not asked for where it does not run.
-        let accounts = AccountsOptions::augment_args(clap::Command::new("accounts"));
-        let command = Options::command().subcommand_negates_reqs(true);
-        let token = ModTokenOptions::augment_args(clap::Command::new("mod-token"));
-        let migrate = MigrateOptions::augment_args(clap::Command::new("migrate"));
-        let mut command = command.subcommands([content, accounts, token, migrate]);
+        let mut command = command();
         let matches = command.try_get_matches_from_mut(args)?;
         let (call, matches) = match matches.subcommand() {
             Some(("accounts", matches)) => {
@@ -266,15 +267,6 @@ impl Call {
         }
         Ok(call)
     }
-}
-
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 impl Options {

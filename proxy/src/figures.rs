@@ -9,6 +9,8 @@ use mesegate_protocol::map::BlockCacheStats;
 use mesegate_transport::{DropReason, ListenerStats};
 
 use crate::metrics::content::ContentMetrics;
+use crate::network::Network;
+use crate::players::Whereabouts;
 use crate::shared::Shared;
 
 /// What was copied already.
@@ -19,6 +21,11 @@ pub(crate) struct Figures {
     /// The catalogue whose report was copied, and the servers in it.
     catalogue: Option<Arc<Catalogue>>,
     servers: HashSet<String>,
+    /// The documents that were looked at, and the servers in them.
+    network: Option<Arc<Network>>,
+    known: HashSet<String>,
+    /// Servers that are no more, and have series.
+    gone: HashSet<String>,
 }
 
 impl Figures {
@@ -38,6 +45,12 @@ impl Figures {
             let gauge = metrics.backend_up.with_label_values(&[status.name.as_str()]);
             gauge.set(status.state.is_up().into());
         }
+        for (server, taken) in shared.library.take_looks() {
+            let times = metrics.backend_probe_duration.with_label_values(&[server.as_str()]);
+            times.observe(taken.as_secs_f64());
+        }
+        Self::whereabouts(shared);
+        self.forget(shared);
         self.blocks(&metrics.content, shared.blocks.stats());
         let memory = shared.library.memory();
         let kinds =
@@ -50,6 +63,40 @@ impl Figures {
             self.content(&metrics.content, &catalogue);
             self.catalogue = Some(catalogue);
         }
+    }
+
+    /// Players who are on no server. Those who are on one are counted as they come and go.
+    fn whereabouts(shared: &Shared) {
+        let sessions = &shared.metrics.sessions;
+        let count = |wanted: &Whereabouts| shared.players.count(|it| it.whereabouts == *wanted);
+        for (state, wanted) in
+            [("joining", Whereabouts::Joining), ("between", Whereabouts::Between)]
+        {
+            sessions.with_label_values(&["", state]).set(count(&wanted) as i64);
+        }
+    }
+
+    /// Removes the series of servers that are no more, once nobody is there.
+    fn forget(&mut self, shared: &Shared) {
+        let network = shared.network.load_full();
+        if !self.network.as_ref().is_some_and(|old| Arc::ptr_eq(old, &network)) {
+            let now: HashSet<String> = network.servers().map(|it| it.name.to_string()).collect();
+            let gone = std::mem::take(&mut self.known).into_iter().chain(self.gone.drain());
+            self.gone = gone.filter(|name| !now.contains(name)).collect();
+            self.known = now;
+            self.network = Some(network);
+        }
+        if self.gone.is_empty() {
+            return;
+        }
+        let players = shared.players.by_server();
+        self.gone.retain(|name| {
+            let left = !players.contains_key(name.as_str());
+            if left {
+                shared.metrics.forget(name);
+            }
+            !left
+        });
     }
 
     fn has(&self, catalogue: &Arc<Catalogue>) -> bool {

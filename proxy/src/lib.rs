@@ -29,7 +29,6 @@ pub mod http;
 mod lane;
 pub mod life;
 mod listing;
-pub mod log;
 mod losses;
 mod media_http;
 pub mod metrics;

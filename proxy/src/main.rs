@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use mesegate_proxy::cli::{Call, Options};
+use mesegate_telemetry::Program;
 
 fn main() -> ExitCode {
     match Call::parse() {
@@ -33,11 +34,21 @@ fn print(text: Result<String, mesegate_proxy::RunError>) -> ExitCode {
 }
 
 fn run(options: Options) -> ExitCode {
-    if let Err(error) = mesegate_proxy::log::start(&options) {
-        eprintln!("mesegate-proxy: {error}");
-        return ExitCode::from(2);
-    }
-    match mesegate_proxy::run(options) {
+    let program = Program {
+        name: "mesegate-proxy",
+        release: env!("CARGO_PKG_VERSION"),
+        instance: options.proxy_name(),
+    };
+    let telemetry = match mesegate_telemetry::start(&options.telemetry, &program) {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            eprintln!("mesegate-proxy: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let result = mesegate_proxy::run(options);
+    drop(telemetry);
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }

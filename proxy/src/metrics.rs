@@ -3,10 +3,10 @@
 
 pub mod content;
 
-use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
-};
+use std::fmt::Write as _;
+
+use mesegate_telemetry::{Registry, Series, forget};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 /// All series of one proxy. Cloning is cheap and shares them.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct Metrics {
     registry: Registry,
     /// Content and its translation.
     pub content: content::ContentMetrics,
-    /// Players by `server` and `state` (`active`).
+    /// Players by `server` and `state` (`active`, `between`, `joining`).
     pub sessions: IntGaugeVec,
     /// Ended logins by `result` (`accepted`, `rejected`) and `reason`.
     pub sessions_total: IntCounterVec,
@@ -44,6 +44,12 @@ pub struct Metrics {
     pub rtt: HistogramVec,
     /// 1 while a backend answers, by `server`.
     pub backend_up: IntGaugeVec,
+    /// Seconds that backends took to answer when asked whether they are up, by `server`.
+    pub backend_probe_duration: HistogramVec,
+    /// Seconds that messages took, of some of them: those of clients, and those of servers.
+    pub message_processing: [Histogram; 2],
+    /// Hash of the documents in force, as a label.
+    pub config_version: IntGaugeVec,
     /// Messages that could not be understood and were passed on or dropped, by `direction`.
     pub bad_messages_total: IntCounterVec,
     /// Bytes of media sent to players.
@@ -88,50 +94,10 @@ pub struct Metrics {
     pub admin: mesegate_admin::Metrics,
 }
 
-const SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// A message takes microseconds; a block that has to be translated, milliseconds.
+const PROCESSING_SECONDS: [f64; 10] =
+    [0.000_001, 0.000_005, 0.000_02, 0.000_1, 0.000_5, 0.002, 0.005, 0.01, 0.05, 0.25];
 const SESSION_SECONDS: [f64; 8] = [10.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 14400.0, 43200.0];
-
-/// Registers series one after the other and remembers the first failure.
-struct Make {
-    registry: Registry,
-}
-
-impl Make {
-    fn add<C: prometheus::core::Collector + Clone + 'static>(
-        &self,
-        made: prometheus::Result<C>,
-    ) -> prometheus::Result<C> {
-        let made = made?;
-        self.registry.register(Box::new(made.clone()))?;
-        Ok(made)
-    }
-
-    fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> prometheus::Result<IntCounterVec> {
-        self.add(IntCounterVec::new(Opts::new(name, help), labels))
-    }
-
-    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
-        self.add(IntCounter::new(name, help))
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
-        self.add(IntGaugeVec::new(Opts::new(name, help), labels))
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
-        self.add(IntGauge::new(name, help))
-    }
-
-    fn seconds(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<HistogramVec> {
-        let opts = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
-        self.add(HistogramVec::new(opts, labels))
-    }
-}
 
 impl Metrics {
     /// Registers everything.
@@ -139,169 +105,189 @@ impl Metrics {
     /// # Errors
     /// When two series share a name, which a test excludes.
     pub fn new() -> prometheus::Result<Self> {
-        let m = Make { registry: Registry::new() };
-        let build = m.gauges("mesegate_proxy_build_info", "Always 1.", &["version"])?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let m = Registry::new("mesegate_proxy");
+        m.program(env!("CARGO_PKG_VERSION"))?;
+        let processing = m.times(
+            "packet_processing_seconds",
+            "Time that one message takes to be read, rewritten and queued, of every 64th one of a \
+             player.",
+            &["direction"],
+            &PROCESSING_SECONDS,
+        )?;
         let metrics = Self {
-            content: content::ContentMetrics::new(&m)?,
-            sessions: m.gauges("mesegate_proxy_sessions", "Players.", &["server", "state"])?,
+            sessions: m.gauges(
+                "sessions",
+                "Players on a server (`active`), who have lost theirs \
+             and are on the way to another (`between`), and who are logging in (`joining`); \
+             without a server the label is empty.",
+                &["server", "state"],
+            )?,
             sessions_total: m.counters(
-                "mesegate_proxy_sessions_total",
-                "Logins that ended in a session or a refusal.",
+                "sessions_total",
+                "Logins that ended in a session (`accepted`) or a refusal (`rejected`).",
                 &["result", "reason"],
             )?,
-            session_duration: m.add(Histogram::with_opts(
-                HistogramOpts::new(
-                    "mesegate_proxy_session_duration_seconds",
-                    "Time from login to leaving.",
-                )
-                .buckets(SESSION_SECONDS.to_vec()),
-            ))?,
+            session_duration: m.time(
+                "session_duration_seconds",
+                "Time from login to leaving.",
+                &SESSION_SECONDS,
+            )?,
             auth_attempts_total: m.counters(
-                "mesegate_proxy_auth_attempts_total",
-                "Password checks.",
+                "auth_attempts_total",
+                "Password checks: `first_srp`, `srp`, `legacy`.",
                 &["method", "result"],
             )?,
             auth_duration: m.seconds(
-                "mesegate_proxy_auth_duration_seconds",
+                "auth_duration_seconds",
                 "Time of a password check, the player's part included.",
                 &["method"],
             )?,
             moves_total: m.counters(
-                "mesegate_proxy_moves_total",
-                "Hops between backends.",
+                "moves_total",
+                "Hops: `ok` or the reason, such as `full`, `draining`, `forbidden`, `no_member`.",
                 &["from", "to", "result"],
             )?,
             move_duration: m.seconds(
-                "mesegate_proxy_move_duration_seconds",
-                "Time from the wish to hop to the first position on the target.",
+                "move_duration_seconds",
+                "From the wish to the first position on the target.",
                 &["result"],
             )?,
             fallbacks_total: m.counters(
-                "mesegate_proxy_fallbacks_total",
+                "fallbacks_total",
                 "Players that lost their backend.",
                 &["server", "reason"],
             )?,
             kicks_total: m.counters(
-                "mesegate_proxy_kicks_total",
-                "Players that were thrown out of the game.",
+                "kicks_total",
+                "Players thrown out of the game by a `backend`, a `ban` or an `operator`.",
                 &["source"],
             )?,
             datagrams_total: m.counters(
-                "mesegate_proxy_datagrams_total",
-                "Datagrams.",
+                "datagrams_total",
+                "Datagrams of sessions.",
                 &["side", "direction"],
             )?,
             datagram_bytes_total: m.counters(
-                "mesegate_proxy_datagram_bytes_total",
-                "Bytes of UDP payload.",
+                "datagram_bytes_total",
+                "UDP payload of datagrams of sessions.",
                 &["side", "direction"],
             )?,
             datagrams_dropped_total: m.counters(
-                "mesegate_proxy_datagrams_dropped_total",
-                "Datagrams that were thrown away.",
+                "datagrams_dropped_total",
+                "Datagrams thrown away: `malformed`, `unknown_peer`, `source_rate`, \
+                 `total_rate`, `half_open_limit`, `peer_limit`, `queue_full`, `not_held`, and of \
+                 sessions `over_limit`.",
                 &["side", "reason"],
             )?,
             retransmits_total: m.counters(
-                "mesegate_proxy_retransmits_total",
-                "Datagrams that were sent again.",
+                "retransmits_total",
+                "Datagrams sent again.",
                 &["side"],
             )?,
             rtt: m.seconds(
-                "mesegate_proxy_rtt_seconds",
-                "Smoothed round-trip times.",
+                "rtt_seconds",
+                "Smoothed round-trip times, sampled once a second and session.",
                 &["side"],
             )?,
-            backend_up: m.gauges(
-                "mesegate_proxy_backend_up",
-                "1 while the backend answers.",
+            backend_up: m.gauges("backend_up", "1 while the backend answers.", &["server"])?,
+            backend_probe_duration: m.seconds(
+                "backend_probe_duration_seconds",
+                "Time that a backend takes to answer when asked whether it is up.",
                 &["server"],
             )?,
+            message_processing: ["to_server", "to_client"]
+                .map(|it| processing.with_label_values(&[it])),
             bad_messages_total: m.counters(
-                "mesegate_proxy_bad_messages_total",
-                "Messages that could not be understood.",
+                "bad_messages_total",
+                "Messages that could not be read where they had to be rewritten, and were dropped.",
                 &["direction"],
             )?,
-            media_sent_bytes_total: m.counter(
-                "mesegate_proxy_media_sent_bytes_total",
-                "Bytes of media messages sent to players.",
-            )?,
+            media_sent_bytes_total: m
+                .counter("media_sent_bytes_total", "Bytes of media messages sent to players.")?,
             media_http_requests_total: m.counters(
-                "mesegate_proxy_media_http_requests_total",
+                "media_http_requests_total",
                 "Answers to clients that load media over HTTP.",
                 &["code"],
             )?,
-            media_http_bytes_total: m.counter(
-                "mesegate_proxy_media_http_bytes_total",
-                "Bytes of media sent over HTTP.",
-            )?,
+            media_http_bytes_total: m
+                .counter("media_http_bytes_total", "Bytes of media sent over HTTP.")?,
             media_http_connections: m.gauge(
-                "mesegate_proxy_media_http_connections",
-                "Open connections of clients that load media over HTTP.",
+                "media_http_connections",
+                "Open connections of clients that load media over HTTP (limit: \
+                 `--media-connections`).",
             )?,
             media_http_refused_total: m.counters(
-                "mesegate_proxy_media_http_refused_total",
-                "Connections for media that were closed at once.",
+                "media_http_refused_total",
+                "Connections of clients that load media over HTTP, closed at once: \
+                 `connection_limit`, `source_limit` (one address holds at most a quarter).",
                 &["reason"],
             )?,
-            config_nacks_total: m.counter(
-                "mesegate_proxy_config_nacks_total",
-                "Sets of documents that were refused.",
+            content: content::ContentMetrics::new(&m)?,
+            config_nacks_total: m
+                .counter("config_nacks_total", "Sets of documents that were refused.")?,
+            config_version: m.gauges(
+                "config_version_info",
+                "Always 1, of the documents in force that a controller gave; `hash` is the \
+                 beginning of their hash, the same at all proxies that have the same documents.",
+                &["hash"],
             )?,
             unknown_fields: m.gauge(
-                "mesegate_proxy_unknown_fields",
-                "Fields of a controller's documents that this release does not know.",
+                "unknown_fields",
+                "Fields of a controller's documents that this release does not know, by kind.",
             )?,
             config_loaded_timestamp: m.gauge(
-                "mesegate_proxy_config_loaded_timestamp_seconds",
-                "When the documents in force were read, in Unix seconds.",
+                "config_loaded_timestamp_seconds",
+                "When the documents in force were read.",
             )?,
             control_stream_up: m
-                .gauge("mesegate_proxy_control_stream_up", "1 while a controller is connected.")?,
-            control_streams: m
-                .gauge("mesegate_proxy_control_streams", "Control streams that are open.")?,
+                .gauge("control_stream_up", "1 while a controller is connected.")?,
+            control_streams: m.gauge(
+                "control_streams",
+                "Control streams that are open, one for each \
+                 controller.",
+            )?,
             control_failures_total: m.counters(
-                "mesegate_proxy_control_failures_total",
-                "Control streams that ended or did not come about.",
+                "control_failures_total",
+                "Control streams that ended or did not come about: `denied`, `connect`, \
+                 `credentials`, `timeout`, `silence`, `status`, `ended`, `gap`, `overrun`, \
+                 `twin`.",
                 &["reason"],
             )?,
             name_claims_total: m.counters(
-                "mesegate_proxy_name_claims_total",
-                "Names that were asked for at controllers.",
+                "name_claims_total",
+                "Names asked for at controllers: `granted`, `held` by another proxy, or nobody \
+                 decided: let in all the same (`local`), or not (`undecided`).",
                 &["result"],
             )?,
-            draining: m.gauge(
-                "mesegate_proxy_draining",
-                "1 while the proxy is being left by its players.",
-            )?,
+            draining: m.gauge("draining", "1 while the proxy is left by its players.")?,
             drain_remaining_sessions: m.gauge(
-                "mesegate_proxy_drain_remaining_sessions",
-                "Players who are still on a proxy that is being left.",
+                "drain_remaining_sessions",
+                "Players who are still there while the proxy is left.",
             )?,
             drain_deadline_timestamp: m.gauge(
-                "mesegate_proxy_drain_deadline_timestamp_seconds",
-                "When they are sent away, in Unix seconds; 0 while they are not.",
+                "drain_deadline_timestamp_seconds",
+                "When players are sent away who are still there then, in Unix seconds; 0 while \
+                 they are not.",
             )?,
             buffer_bytes: m.gauge(
-                "mesegate_proxy_buffer_bytes",
-                "Bytes that received and queued messages of all connections hold.",
+                "buffer_bytes",
+                "What all connections hold in buffers (limit: `--buffer-mb`).",
             )?,
-            half_open_peers: m.gauge(
-                "mesegate_proxy_half_open_peers",
-                "Peers that have not proved their address yet.",
-            )?,
+            half_open_peers: m
+                .gauge("half_open_peers", "Peers that have not proved their address.")?,
             ban_hits_total: m.counters(
-                "mesegate_proxy_ban_hits_total",
-                "Logins that a ban kept out.",
+                "ban_hits_total",
+                "Logins that a ban kept out, by `name` or `address`.",
                 &["kind"],
             )?,
             mod_requests_total: m.counters(
-                "mesegate_proxy_mod_requests_total",
-                "Requests of servers' mods.",
+                "mod_requests_total",
+                "Requests of servers' mods: `OK`, a reason of the admin interface, or why a line \
+                 was not taken (`wrong_proof`, `replayed`, `foreign`).",
                 &["op", "result"],
             )?,
-            admin: mesegate_admin::Metrics::register(&m.registry, "mesegate_proxy")?,
-            registry: m.registry,
+            admin: mesegate_admin::Metrics::register(&m)?,
+            registry: m,
         };
         metrics.begin();
         Ok(metrics)
@@ -350,11 +336,33 @@ impl Metrics {
 
     /// The text that Prometheus reads.
     pub fn render(&self) -> String {
+        self.registry.render()
+    }
+
+    /// What there is, for the manual.
+    pub fn series(&self) -> Vec<Series> {
+        self.registry.series()
+    }
+
+    /// Documents with this hash are in force.
+    pub(crate) fn documents(&self, hash: &[u8]) {
         let mut text = String::new();
-        if TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text).is_err() {
-            text.clear();
+        for byte in hash.iter().take(6) {
+            let _ = write!(text, "{byte:02x}");
         }
-        text
+        self.config_version.reset();
+        self.config_version.with_label_values(&[text.as_str()]).set(1);
+    }
+
+    /// A server is no more: its series would stay at their last values for ever.
+    pub(crate) fn forget(&self, server: &str) {
+        forget(&self.sessions, "server", server);
+        forget(&self.fallbacks_total, "server", server);
+        forget(&self.backend_up, "server", server);
+        forget(&self.backend_probe_duration, "server", server);
+        for end in ["from", "to"] {
+            forget(&self.moves_total, end, server);
+        }
     }
 
     /// Counts a request of a server's mod; `op` is empty if it could not be read.

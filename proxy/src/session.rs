@@ -15,6 +15,7 @@ mod password;
 mod play;
 mod pushes;
 mod reconnect;
+mod spans;
 mod traffic;
 mod travel;
 
@@ -26,6 +27,7 @@ use mesegate_protocol::client_state::ClientState;
 use mesegate_protocol::login::sudo::Sudo;
 use mesegate_protocol::objects::ObjectMap;
 use mesegate_transport::Link;
+use tracing::{Instrument as _, Span};
 
 use crate::mod_api::ModLink;
 use crate::shared::Shared;
@@ -37,38 +39,54 @@ use losses::LostLately;
 use media::MediaQueue;
 use play::{End, Player, Purpose};
 use pushes::Pushes;
+use spans::SessionId;
 use traffic::Traffic;
 use travel::Traveller;
 
 /// Serves the peer behind `link` until it is gone.
 pub(crate) async fn serve(mut link: Link, shared: Arc<Shared>) {
     let address = link.remote_addr();
-    match Attempt::new(&mut link, &shared).run().await {
-        Ok(login) => play(link, login, shared).await,
+    let session = SessionId::new();
+    let span = spans::login(session);
+    let attempt = Attempt::new(&mut link, &shared).run();
+    match attempt.instrument(span.clone()).await {
+        Ok(login) => play(link, login, shared, session, span).await,
         Err(Failed { failure: Failure::Gone(reason), name, .. }) => {
+            span.record("result", "client_left");
+            drop(span);
             tracing::debug!(player = name, %address, reason, "a client left during login");
             shared.metrics.rejected("client_left");
         }
         Err(Failed { failure: Failure::Deny(denial), name, version }) => {
-            tracing::info!(player = name, %address, reason = denial.reason, "a login was refused");
+            span.record("result", denial.reason);
+            drop(span);
+            tracing::info!(
+                player = name,
+                %address,
+                %session,
+                reason = denial.reason,
+                "a login was refused"
+            );
             shared.metrics.rejected(denial.reason);
             denial.deliver(&mut link, version).await;
         }
     }
 }
 
-async fn play(link: Link, login: Login, shared: Arc<Shared>) {
+async fn play(link: Link, login: Login, shared: Arc<Shared>, session: SessionId, span: Span) {
     let Login { playing, catalogue, mechanisms, returning, place } = login;
     let visitor = playing.visitor;
     let version = visitor.version;
     tracing::info!(
         player = visitor.name,
         address = %link.remote_addr(),
+        %session,
         protocol = version.0,
         client = playing.ready.version(),
         "a player is in the game"
     );
     shared.metrics.sessions_total.with_label_values(&["accepted", ""]).inc();
+    span.record("protocol", version.0);
     let began = Instant::now();
     let network = shared.network.load_full();
     let ways = network.ways_in(returning.as_deref());
@@ -91,7 +109,10 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
         work: None,
         client_traffic: Traffic::new("client"),
         ticks: 0,
-        moving_since: None,
+        session,
+        login: span,
+        moving: None,
+        messages: 0,
         ordered: None,
         waiting_moves: VecDeque::new(),
         waiting_lines: VecDeque::new(),
@@ -103,6 +124,8 @@ async fn play(link: Link, login: Login, shared: Arc<Shared>) {
     };
     player.set_out(Purpose::Join { returning }, ways);
     let end = player.play().await;
+    // Of a login that led nowhere; otherwise it has ended long ago.
+    player.login = Span::none();
     let server = player.world.as_ref().map(|world| world.server.clone());
     player.leave_world();
     let leaves = matches!(end, End::Leave(_));

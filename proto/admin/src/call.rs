@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::FailureReason as Reason;
+use mesegate_telemetry::span::{HEADER, TARGET, follow};
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status};
+use tracing::{Instrument as _, Span};
 
 use crate::access::Actor;
 use crate::failure::Failure;
@@ -29,6 +31,8 @@ pub(crate) struct Call {
     pub(crate) deadline: Instant,
     /// Whether the caller set the deadline.
     pub(crate) limited: bool,
+    /// What is done for it.
+    pub(crate) span: Span,
 }
 
 /// A request that changes something.
@@ -55,7 +59,21 @@ impl Api {
         if let Err(failure) = actor.check(verb).await {
             return Err((actor.name, failure));
         }
-        Ok(Call { actor, verb, deadline, limited: given.is_some() })
+        // Not before: strangers fill no traces.
+        let span = tracing::info_span!(
+            target: TARGET,
+            "call",
+            otel.name = format!("{}/{}", verb.service, verb.method),
+            otel.kind = "server",
+            rpc.system = "grpc",
+            rpc.service = verb.service,
+            rpc.method = verb.method,
+            rpc.grpc.status_code = tracing::field::Empty,
+        );
+        if let Some(header) = metadata.get(HEADER).and_then(|it| it.to_str().ok()) {
+            follow(&span, header);
+        }
+        Ok(Call { actor, verb, deadline, limited: given.is_some(), span })
     }
 
     /// A call that changes nothing.
@@ -72,7 +90,12 @@ impl Api {
         let names = names(&request);
         let (metadata, _, message) = request.into_parts();
         let result = match self.admit(verb, metadata, names).await {
-            Ok(call) => work(Arc::clone(self), call, message).await,
+            Ok(call) => {
+                let span = call.span.clone();
+                let result = work(Arc::clone(self), call, message).instrument(span.clone()).await;
+                ended(&span, &result);
+                result
+            }
             Err((_, failure)) => Err(failure),
         };
         self.counted(verb, begun, result)
@@ -127,8 +150,10 @@ impl Api {
         let outcome = sender.subscribe();
         let deadline = call.deadline;
         let api = Arc::clone(self);
-        tokio::spawn(async move {
+        let span = call.span.clone();
+        let done = async move {
             let (actor, verb, subject) = (call.actor.name.clone(), call.verb, message.subject());
+            let span = call.span.clone();
             let work = work(api, call, message);
             let result = match &key {
                 Some(key) => key.during(work).await,
@@ -140,8 +165,10 @@ impl Api {
                 &subject,
                 result.as_ref().map_or_else(|f| f.reason.name(), |_| "OK"),
             );
+            ended(&span, &result);
             sender.send_replace(Some(result.map(|message| Bytes::from(message.encode_to_vec()))));
-        });
+        };
+        tokio::spawn(done.instrument(span));
         answer(outcome, deadline).await
     }
 
@@ -164,6 +191,14 @@ impl Api {
             let text = "too many watches and moves are under way";
             Failure::new(Reason::TooManyRequests, text)
         })
+    }
+}
+
+/// A call's span ends with what came of it.
+fn ended<T>(span: &Span, result: &Result<T, Failure>) {
+    if !span.is_disabled() {
+        let code = result.as_ref().err().map_or(Code::Ok, Failure::code);
+        span.record("rpc.grpc.status_code", i64::from(i32::from(code)));
     }
 }
 

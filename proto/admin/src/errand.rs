@@ -8,7 +8,9 @@ use mesegate_proto::admin::v1::FailureReason as Reason;
 use mesegate_proto::control::v1::command::Op;
 use mesegate_proto::control::v1::command_result::Result as Outcome;
 use mesegate_proto::control::v1::{Command, CommandResult};
+use mesegate_telemetry::span;
 use tokio::sync::{mpsc, oneshot};
+use tracing::Span;
 
 use crate::failure::Failure;
 use crate::repeats::request_id;
@@ -29,6 +31,7 @@ struct Errand {
     by: String,
     request_id: String,
     deadline: Instant,
+    traceparent: String,
     answer: oneshot::Sender<Outcome>,
 }
 
@@ -69,7 +72,8 @@ impl Errander {
         let (answer, outcome) = oneshot::channel();
         let request_id = request_id().unwrap_or_default();
         let by = by.to_owned();
-        let errand = Errand { op, by, request_id, deadline, answer };
+        let traceparent = span::header(&Span::current());
+        let errand = Errand { op, by, request_id, deadline, traceparent, answer };
         self.errands.try_send(errand).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 let text = format!("too many commands wait for {}", self.whom);
@@ -102,8 +106,8 @@ impl Errands {
                 // Until an answer makes the stream look again.
                 return std::future::pending().await;
             }
-            let Some(Errand { op, by, request_id, deadline, answer }) = self.waiting.recv().await
-            else {
+            let waiting = self.waiting.recv().await;
+            let Some(Errand { op, by, request_id, deadline, traceparent, answer }) = waiting else {
                 return std::future::pending().await;
             };
             let left = deadline.saturating_duration_since(Instant::now());
@@ -114,7 +118,7 @@ impl Errands {
             self.last += 1;
             self.under_way.insert(self.last, answer);
             let op = Some(op);
-            return (Command { id: self.last, timeout_ms, request_id, op }, by);
+            return (Command { id: self.last, timeout_ms, request_id, traceparent, op }, by);
         }
     }
 

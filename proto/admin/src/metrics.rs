@@ -1,12 +1,10 @@
 //! What is counted.
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
+use mesegate_telemetry::Registry;
+use prometheus::{HistogramVec, IntCounterVec, IntGauge};
 use tonic::Code;
 
 use crate::verb::Verb;
-
-/// Bounds of the histogram, in seconds.
-const SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// The series of the interface. Cloning is cheap and shares them.
 #[derive(Debug, Clone)]
@@ -18,32 +16,27 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers the series, whose names begin with `prefix`.
+    /// Registers the series.
     ///
     /// # Errors
     /// When there are such series already.
-    pub fn register(registry: &Registry, prefix: &str) -> prometheus::Result<Self> {
-        let name = |name: &str| format!("{prefix}_admin_{name}");
-        let requests_total = IntCounterVec::new(
-            Opts::new(name("requests_total"), "Calls of the admin interface."),
-            &["service", "method", "code"],
-        )?;
-        let request_duration = HistogramVec::new(
-            HistogramOpts::new(
-                name("request_duration_seconds"),
-                "Time of calls of the admin interface.",
-            )
-            .buckets(SECONDS.to_vec()),
-            &["service", "method"],
-        )?;
-        let connections =
-            IntGauge::new(name("connections"), "Connections to the admin interface.")?;
-        let watches = IntGauge::new(name("watches"), "Watches of the admin interface under way.")?;
-        registry.register(Box::new(requests_total.clone()))?;
-        registry.register(Box::new(request_duration.clone()))?;
-        registry.register(Box::new(connections.clone()))?;
-        registry.register(Box::new(watches.clone()))?;
-        let metrics = Self { requests_total, request_duration, connections, watches };
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = Self {
+            requests_total: registry.counters(
+                "admin_requests_total",
+                "Calls of the admin interface; streams count when they begin.",
+                &["service", "method", "code"],
+            )?,
+            request_duration: registry.seconds(
+                "admin_request_duration_seconds",
+                "Time of calls of the admin interface; of streams until they begin.",
+                &["service", "method"],
+            )?,
+            connections: registry
+                .gauge("admin_connections", "Open connections to the admin interface.")?,
+            watches: registry
+                .gauge("admin_watches", "Watches of the admin interface under way.")?,
+        };
         // So that the first call is an increase, and that nothing happened can be told from
         // nothing being counted.
         for verb in Verb::ALL {

@@ -11,9 +11,11 @@ use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::control::v1::command::Op;
 use mesegate_proto::control::v1::command_result::Result as Outcome;
 use mesegate_proto::control::v1::{Command, CommandResult, Done, Failed};
+use mesegate_telemetry::span::{TARGET, follow};
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
+use tracing::{Instrument as _, Span};
 
 use crate::call::audit;
 use crate::failure::Failure;
@@ -71,7 +73,8 @@ impl Work {
         let deadline = deadline(&command);
         let work = tokio::spawn(async move {
             let record = command.op.as_ref().and_then(record);
-            let outcome = carry_out(&*network, command.op, &actor, deadline).await;
+            let span = span(&command);
+            let outcome = carry_out(&*network, command.op, &actor, deadline).instrument(span).await;
             if let Some((verb, subject)) = record {
                 let how = outcome.as_ref().map_or_else(|failure| failure.reason.name(), |_| "OK");
                 audit(&actor, verb, &subject, how);
@@ -109,9 +112,11 @@ impl Work {
         command: Command,
         deadline: Instant,
     ) -> Pin<Box<dyn Future<Output = Result<Outcome, Failure>> + Send>> {
+        let span = span(&command);
         let Command { op, request_id, .. } = command;
         if request_id.is_empty() {
-            return Box::pin(async move { carry_out(&*network, op, "", deadline).await });
+            let done = async move { carry_out(&*network, op, "", deadline).await };
+            return Box::pin(done.instrument(span));
         }
         // One call may lead to several commands, such as those of a ban.
         let what = Command { op: op.clone(), ..Command::default() }.encode_to_vec();
@@ -124,7 +129,8 @@ impl Work {
                 let outcome = sender.subscribe();
                 // Not given up with the stream: the call may be made again by way of another one.
                 tokio::spawn(async move {
-                    let done = result(0, carry_out(&*network, op, "", deadline).await);
+                    let done = carry_out(&*network, op, "", deadline).instrument(span).await;
+                    let done = result(0, done);
                     sender.send_replace(Some(Ok(done.encode_to_vec().into())));
                 });
                 outcome
@@ -155,6 +161,23 @@ impl Work {
             }
         }
     }
+}
+
+/// What is done for a command, as a part of what its sender does.
+fn span(command: &Command) -> Span {
+    let op = match &command.op {
+        Some(Op::Move(_)) => "move",
+        Some(Op::Kick(_)) => "kick",
+        Some(Op::Tell(_)) => "tell",
+        Some(Op::Drain(_)) => "drain",
+        Some(Op::State(_)) => "state",
+        Some(Op::Data(_)) => "data",
+        Some(Op::Find(_)) => "find",
+        None => "unknown",
+    };
+    let span = tracing::info_span!(target: TARGET, "command", op);
+    follow(&span, &command.traceparent);
+    span
 }
 
 fn deadline(command: &Command) -> Instant {

@@ -11,7 +11,7 @@ mod server;
 mod status;
 mod targets;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -37,6 +37,9 @@ use targets::Targets;
 
 /// Contents of servers in no use for this long are removed from disk at the next start.
 const FORGET_AFTER: Duration = Duration::from_hours(30 * 24);
+
+/// Answers that are remembered for whoever counts them, every second: more than servers can give.
+const LOOKS: usize = 4096;
 
 /// Knows what every backend has. Cloning gives another handle; when the last one is dropped, all
 /// background work ends.
@@ -76,6 +79,9 @@ struct State {
     /// In order of precedence.
     servers: Vec<Server>,
     pairs: Pairs,
+    /// Answers to the question whether servers are up, and how long they took, until they are
+    /// taken.
+    looks: VecDeque<(String, Duration)>,
 }
 
 /// Background tasks, stopped on drop.
@@ -115,7 +121,7 @@ impl Library {
             slots: Semaphore::new(config.parallel_fetches.max(1)),
             config,
             store: store.clone(),
-            state: Mutex::new(State { servers: Vec::new(), pairs }),
+            state: Mutex::new(State { servers: Vec::new(), pairs, looks: VecDeque::new() }),
             catalogues: ArcSwap::default(),
             statuses: ArcSwap::default(),
             revision: watch::Sender::new(0),
@@ -260,6 +266,12 @@ impl Library {
     /// One entry per server, in their order.
     pub fn server_status(&self) -> Arc<Vec<ServerStatus>> {
         self.shared.statuses.load_full()
+    }
+
+    /// Servers that have answered since the last call when they were asked whether they are up, and
+    /// how long they took. Of answers that nobody takes, the oldest are forgotten.
+    pub fn take_looks(&self) -> Vec<(String, Duration)> {
+        self.shared.lock().looks.drain(..).collect()
     }
 
     /// A number that changes whenever catalogues or statuses do.
@@ -473,6 +485,14 @@ impl Shared {
 }
 
 impl State {
+    /// A server has answered after this time.
+    fn looked(&mut self, server: String, taken: Duration) {
+        if self.looks.len() >= LOOKS {
+            self.looks.pop_front();
+        }
+        self.looks.push_back((server, taken));
+    }
+
     fn network_version(&self) -> ProtocolVersion {
         let newest = self.servers.iter().filter_map(|server| server.newest).min();
         newest.map_or(ProtocolVersion::MAX, |newest| newest.min(ProtocolVersion::MAX))

@@ -7,6 +7,7 @@ use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::FailureReason as Reason;
 use mesegate_resource::Target;
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use crate::network::{Found, Server};
 use crate::players::{Kick, Move, Moved, NotMoved, Order, Undelivered};
@@ -46,7 +47,8 @@ pub(super) async fn go(
     }
     let (done, outcome) = oneshot::channel();
     let allow_reconnect = order.allow_reconnect;
-    let order = Order::Move(Move { targets: vec![target], deadline, allow_reconnect, done });
+    let (targets, span) = (vec![target], Span::current());
+    let order = Order::Move(Move { targets, allow_reconnect, deadline, span, done });
     shared.players.order(name, order).map_err(|why| undelivered(name, why))?;
     let patience = deadline.saturating_duration_since(Instant::now()) + SLACK;
     match tokio::time::timeout(patience, outcome).await {

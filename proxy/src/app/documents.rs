@@ -9,6 +9,7 @@ use mesegate_auth::BackendKey;
 use mesegate_backend::{Address, Credentials};
 use mesegate_content::{Probe, ServerSpec};
 use mesegate_resource::Name;
+use mesegate_telemetry::span::TARGET;
 use tokio::sync::oneshot;
 
 use super::RunError;
@@ -112,6 +113,12 @@ fn take(shared: &Shared, read: Result<Network, ResourceError>) -> Result<usize, 
 
 /// Puts new documents in force.
 fn enforce(shared: &Shared, network: Network) {
+    let span = tracing::info_span!(
+        target: TARGET,
+        "documents",
+        servers = network.servers().count(),
+    );
+    let _inside = span.enter();
     let gone: Vec<String> = {
         let old = shared.network.load();
         let looked_at: HashSet<&Name> =

@@ -167,6 +167,7 @@ impl Hub {
         self.updates.send(Update { network, done }).await.map_err(|_| Stopping)?;
         // Fails only while the process stops.
         let _ = wait.await;
+        self.metrics.documents(&documents.hash());
         self.ruling.send_modify(|it| {
             it.good = Some(documents);
             it.refused = None;

@@ -2,7 +2,7 @@
 
 use prometheus::{Gauge, IntCounter, IntGauge, IntGaugeVec};
 
-use super::Make;
+use mesegate_telemetry::Registry;
 
 /// Series about content. Those about servers are of the catalogue for clients without a language,
 /// at the network's protocol version.
@@ -37,50 +37,71 @@ pub struct ContentMetrics {
 }
 
 impl ContentMetrics {
-    pub(super) fn new(m: &Make) -> prometheus::Result<Self> {
+    pub(super) fn new(m: &Registry) -> prometheus::Result<Self> {
         let by_server = |name: &str, help: &str| m.gauges(name, help, &["server", "kind"]);
         Ok(Self {
-            nodes: by_server("mesegate_proxy_content_nodes", "Nodes of a server.")?,
-            items: by_server("mesegate_proxy_content_items", "Items of a server.")?,
-            media: by_server("mesegate_proxy_content_media", "Media files of a server.")?,
-            media_bytes: by_server(
-                "mesegate_proxy_content_media_bytes",
-                "Bytes of a server's media files.",
+            nodes: by_server(
+                "content_nodes",
+                "Nodes that a server brings into the common \
+             content: `shared` with others, its `own`, and `renamed` for clients.",
             )?,
-            ids: by_server("mesegate_proxy_content_ids", "Node ids of a server.")?,
+            items: by_server(
+                "content_items",
+                "Items that a server brings into the common \
+             content: `shared` with others, its `own`, and `renamed` for clients.",
+            )?,
+            media: by_server(
+                "content_media",
+                "Media files that a server brings into the common \
+             content: `shared` with others, its `own`, and `renamed` for clients.",
+            )?,
+            media_bytes: by_server(
+                "content_media_bytes",
+                "Bytes of its media files: `shared`, `own`.",
+            )?,
+            ids: by_server(
+                "content_ids",
+                "Its node ids that are the same for clients (`kept`), \
+             or others (`moved`).",
+            )?,
             identity: m.gauges(
-                "mesegate_proxy_content_identity",
+                "content_identity",
                 "1 if nothing of the server is rewritten.",
                 &["server"],
             )?,
             left_out: m.gauges(
-                "mesegate_proxy_content_left_out",
-                "1 for a server whose content clients do not get.",
+                "content_left_out",
+                "1 for a server whose content clients do not get; `mesegate-proxy content` tells \
+                 why.",
                 &["server"],
             )?,
-            build_seconds: m.add(Gauge::new(
-                "mesegate_proxy_content_build_seconds",
-                "Time that joining the servers' content took.",
-            ))?,
+            build_seconds: m
+                .float("content_build_seconds", "Time that joining the content took.")?,
             memory_bytes: m.gauges(
-                "mesegate_proxy_content_memory_bytes",
-                "Memory of definitions and media.",
+                "content_memory_bytes",
+                "Memory of the joined definitions (`catalogues`) and of media lately asked for \
+                 (`media_cache`).",
                 &["kind"],
             )?,
             block_cache_hits_total: m.counter(
-                "mesegate_proxy_block_cache_hits_total",
-                "Map blocks whose translation was kept from before.",
+                "block_cache_hits_total",
+                "Map blocks whose translation was kept from before; with the line above, the hit \
+                 rate.",
             )?,
             blocks_decompressed_total: m.counter(
-                "mesegate_proxy_blocks_decompressed_total",
-                "Map blocks that were decompressed to be translated.",
+                "blocks_decompressed_total",
+                "Map blocks that were decompressed, translated and compressed; 0 while all \
+                 servers' ids and names are the clients'.",
             )?,
             block_cache_evictions_total: m.counter(
-                "mesegate_proxy_block_cache_evictions_total",
-                "Translated map blocks that were given up to make room.",
+                "block_cache_evictions_total",
+                "Translated blocks given up to make room.",
             )?,
-            block_cache_bytes: m
-                .gauge("mesegate_proxy_block_cache_bytes", "Memory of translated map blocks.")?,
+            block_cache_bytes: m.gauge(
+                "block_cache_bytes",
+                "Memory of translated blocks (limit: \
+                 `--block-cache-mb`).",
+            )?,
         })
     }
 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use mesegate_resource::Target;
 use tokio::sync::oneshot;
+use tracing::Span;
 
 /// What a player's task can be told to do. An order that is dropped unanswered was given to a
 /// player who has left.
@@ -28,6 +29,8 @@ pub struct Move {
     pub allow_reconnect: bool,
     /// When the move is given up, and the player stays.
     pub deadline: Instant,
+    /// What it is ordered for.
+    pub span: Span,
     /// Where the outcome goes.
     pub done: oneshot::Sender<Result<Moved, NotMoved>>,
 }

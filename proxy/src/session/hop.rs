@@ -12,11 +12,13 @@ use mesegate_protocol::play::channel;
 use mesegate_protocol::translate::Translator;
 use mesegate_protocol::{split_command, to_client};
 use mesegate_resource::Target;
+use tracing::{Instrument as _, Span};
 
 use super::denial::Denial;
 use super::gate::Gate;
 use super::play::{End, Journey, Player, Purpose, World, client_failed};
 use super::reconnect::{self, Reconnect};
+use super::spans;
 use super::traffic::Traffic;
 use super::travel::{Arrival, Outcome, Refusal, Refused, travel_to_any};
 use crate::network::Found;
@@ -38,6 +40,9 @@ impl Player {
             _ => self.world.iter().map(|world| world.server.clone()).collect(),
         };
         let homeless = self.world.is_none();
+        let from = self.world.as_ref().map_or("", |world| world.server.as_str());
+        let order = self.ordered.as_ref().map(|order| &order.span);
+        let span = spans::journey(self.session, &purpose, from, &self.login, order);
         let end = async move {
             // Who logs in anew for a server's new content is not asked to do that again.
             let enough = |refusal: &Refusal| join && !returns && refusal.needs_reconnect();
@@ -48,7 +53,8 @@ impl Player {
             }
             outcome
         };
-        self.journey = Some(Journey { purpose, started: Instant::now(), end: Box::pin(end) });
+        let end = Box::pin(end.instrument(span.clone()));
+        self.journey = Some(Journey { purpose, started: Instant::now(), span, end });
     }
 
     /// The player asks for another server, or for one of a group.
@@ -83,6 +89,10 @@ impl Player {
         };
         let Some(arrival) = arrival else {
             let last = refused.last().map_or(&Refusal::Nowhere, |refused| &refused.refusal);
+            journey.span.record("result", last.reason());
+            if matches!(journey.purpose, Purpose::Join { .. }) {
+                self.login.record("result", last.reason());
+            }
             let anew = self.for_want_of_login(&refused, &journey.purpose);
             self.order_ended(match journey.purpose {
                 Purpose::Order { allow_reconnect: true, .. } if anew.is_some() => {
@@ -277,6 +287,9 @@ impl Player {
             metrics.moves_total.with_label_values(&[from.as_str(), server.as_str(), "ok"]).inc();
         }
         tracing::info!(player = self.who.name, from, to = server, "a player entered a server");
+        journey.span.record("server", server.as_str());
+        self.login.record("server", server.as_str());
+        self.moving = Some((journey.started, journey.span.clone()));
         self.world = Some(World {
             notice: self.shared.losses.watch(&server),
             traffic: Traffic::new("server"),
@@ -286,7 +299,6 @@ impl Player {
             translation,
             _seat: seat,
         });
-        self.moving_since = Some(journey.started);
         self.send_world(1, true, self.ready.clone());
         for message in entered.early {
             self.world_message(message)?;
@@ -313,7 +325,10 @@ impl Player {
 
     /// The first position of a new backend was sent.
     pub(super) fn arrived(&mut self) {
-        if let Some(since) = self.moving_since.take() {
+        if let Some((since, span)) = self.moving.take() {
+            span.record("result", "ok");
+            self.login.record("result", "ok");
+            self.login = Span::none();
             let taken = since.elapsed().as_secs_f64();
             self.shared.metrics.move_duration.with_label_values(&["ok"]).observe(taken);
         }

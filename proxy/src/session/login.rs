@@ -15,11 +15,13 @@ use mesegate_protocol::login::server::{AwaitInit, AwaitInit2, AwaitReady, Outcom
 use mesegate_protocol::login::{DenyCode, Mechanisms, Step};
 use mesegate_protocol::{split_command, to_server};
 use mesegate_transport::{Link, SendError};
+use tracing::Instrument as _;
 
 use super::denial::Denial;
 use super::media::MediaQueue;
 use super::orders::sent_away;
 use super::reconnect;
+use super::spans::step;
 use crate::banned;
 use crate::players::Place;
 use crate::shared::{Shared, unix_now};
@@ -106,12 +108,12 @@ impl<'a> Attempt<'a> {
         self.vacancy().await?;
         self.not_banned().await?;
         self.not_too_often()?;
-        let (state, mechanisms) = self.authenticate(offer).await?;
-        let mut place = self.place().await?;
+        let (state, mechanisms) = self.authenticate(offer).instrument(step!("password")).await?;
+        let mut place = self.place().instrument(step!("name")).await?;
         self.not_banned().await?;
         let (playing, catalogue, returning) = tokio::select! {
             denial = sent_away(&mut place, self.shared) => return Err(denial.into()),
-            loaded = self.prepare(state) => loaded?,
+            loaded = self.prepare(state).instrument(step!("load content")) => loaded?,
         };
         Ok(Login { playing, catalogue, mechanisms, returning, place })
     }

@@ -55,8 +55,9 @@ impl Player {
             let server = first.name().to_string();
             let allow_reconnect = order.allow_reconnect;
             let purpose = Purpose::Order { server, allow_reconnect };
-            self.set_out(purpose, order.targets.clone());
+            let targets = order.targets.clone();
             self.ordered = Some(order);
+            self.set_out(purpose, targets);
         }
         Ok(())
     }

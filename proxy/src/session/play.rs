@@ -19,6 +19,7 @@ use mesegate_protocol::objects::ObjectMap;
 use mesegate_protocol::play::ChatMessage;
 use mesegate_transport::{Link, Message, SendError};
 use tokio::sync::mpsc;
+use tracing::Span;
 
 use super::company::{Company, News};
 use super::denial::Denial;
@@ -28,6 +29,7 @@ use super::media::MediaQueue;
 use super::password::{Done, Work};
 use super::pushes::Pushes;
 use super::reconnect::Reconnect;
+use super::spans::SessionId;
 use super::traffic::Traffic;
 use super::travel::{Outcome, Traveller};
 use crate::console::Said;
@@ -47,6 +49,9 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// Counters are handed to the metrics every so many ticks.
 const REPORT: u8 = 4;
+
+/// Of so many messages of a player one is measured.
+const SAMPLE: u8 = 64;
 
 /// A player in the game.
 pub(super) struct Player {
@@ -73,8 +78,14 @@ pub(super) struct Player {
     pub(super) work: Option<Work>,
     pub(super) client_traffic: Traffic,
     pub(super) ticks: u8,
-    /// When the wish for the journey that is being finished was made.
-    pub(super) moving_since: Option<Instant>,
+    /// What the session is called in traces.
+    pub(super) session: SessionId,
+    /// The login, until the first position on a server.
+    pub(super) login: Span,
+    /// When the wish for the journey that is being finished was made, and its span.
+    pub(super) moving: Option<(Instant, Span)>,
+    /// Counts messages, to measure some of them.
+    pub(super) messages: u8,
     /// The entry in the list of players, and where orders come from.
     pub(super) place: Place,
     /// What is heard of the other players.
@@ -109,6 +120,7 @@ pub(super) struct World {
 pub(super) struct Journey {
     pub(super) purpose: Purpose,
     pub(super) started: Instant,
+    pub(super) span: Span,
     pub(super) end: Pin<Box<dyn Future<Output = Outcome> + Send>>,
 }
 
@@ -240,7 +252,9 @@ impl Player {
 
     fn pull_client(&mut self) -> Result<(), End> {
         while let Some(message) = self.client.recv() {
+            let began = self.sample();
             self.client_message(message)?;
+            self.sampled(0, began);
         }
         Ok(())
     }
@@ -248,12 +262,27 @@ impl Player {
     fn pull_world(&mut self) -> Result<(), End> {
         while self.client.queued_bytes() < CLIENT_BACKLOG {
             let Some(message) = self.world.as_mut().and_then(|w| w.link.recv()) else { break };
+            let began = self.sample();
             self.world_message(message)?;
+            self.sampled(1, began);
         }
         for message in self.state.take_evicted(self.who.version) {
             self.send_client(2, true, message)?;
         }
         Ok(())
+    }
+
+    /// Looks at the clock for some messages only: it costs as much as passing a small one on.
+    fn sample(&mut self) -> Option<Instant> {
+        self.messages = self.messages.wrapping_add(1);
+        self.messages.is_multiple_of(SAMPLE).then(Instant::now)
+    }
+
+    fn sampled(&self, direction: usize, began: Option<Instant>) {
+        if let Some(began) = began {
+            let taken = began.elapsed().as_secs_f64();
+            self.shared.metrics.message_processing[direction].observe(taken);
+        }
     }
 
     async fn serve_media(&mut self) -> Result<(), End> {

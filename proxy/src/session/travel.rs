@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use mesegate_backend::{Address, Dial, EnterError, Entered};
 use mesegate_content::{AdmitError, Catalogue, ServerState};
 use mesegate_protocol::{ProtocolVersion, Translation};
+use tracing::Instrument as _;
 
+use super::spans;
 use crate::network::{Found, Server};
 use crate::selection::{Closed, Route, Seat, Step};
 use crate::shared::{Shared, credentials};
@@ -99,6 +101,19 @@ impl Refusal {
     }
 }
 
+/// [`travel`], as a span.
+async fn attempt(
+    shared: &Shared,
+    who: &Traveller,
+    server: &Server,
+    seat: Seat,
+) -> Result<Arrival, Refusal> {
+    let span = spans::enter(server.name.as_str());
+    let result = travel(shared, who, server, seat).instrument(span.clone()).await;
+    span.record("result", result.as_ref().err().map_or("ok", Refusal::reason));
+    result
+}
+
 /// Logs the traveller in to `server`.
 async fn travel(
     shared: &Shared,
@@ -174,7 +189,7 @@ pub(super) async fn travel_to_any(
     let mut outcome = Outcome::default();
     loop {
         let refused = match route.next().await {
-            Step::Try(server, seat) => match travel(shared, who, &server, seat).await {
+            Step::Try(server, seat) => match attempt(shared, who, &server, seat).await {
                 Ok(arrival) => {
                     outcome.arrival = Some(arrival);
                     break;

@@ -6,34 +6,17 @@ use serde_json::Value;
 
 use crate::support::{documents, file, text};
 
-/// The names in a manual: `mesegate_x_a`, and `_b` after it for `mesegate_x_b`.
+/// The names in the manual, which is compared with the programs.
 fn documented() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for (path, prefix) in
-        [("doc/metrics.md", "mesegate_proxy"), ("doc/controller.md", "mesegate_controller")]
-    {
-        for line in text(path).lines().filter(|it| it.starts_with("| `")) {
-            let histogram = line.contains("| histogram |");
-            let cell = line.split('|').nth(1).unwrap();
-            for name in cell.split('`').skip(1).step_by(2) {
-                let name = match name.strip_prefix('_') {
-                    Some(rest) => format!("{prefix}_{rest}"),
-                    None => name.to_owned(),
-                };
-                if histogram {
-                    names.extend(["bucket", "sum", "count"].map(|it| format!("{name}_{it}")));
-                }
-                names.insert(name);
-            }
+    for line in text("doc/metrics.md").lines().filter(|it| it.starts_with("| `")) {
+        let mut cells = line.split('|').map(str::trim).skip(1);
+        let name = cells.next().unwrap().trim_matches('`');
+        if cells.next() == Some("histogram") {
+            names.extend(["bucket", "sum", "count"].map(|it| format!("{name}_{it}")));
         }
+        names.insert(name.to_owned());
     }
-    // "as on a proxy", says the manual of the controller.
-    let admin: Vec<String> = names
-        .iter()
-        .filter_map(|it| it.strip_prefix("mesegate_proxy_admin_"))
-        .map(|it| format!("mesegate_controller_admin_{it}"))
-        .collect();
-    names.extend(admin);
     names
 }
 

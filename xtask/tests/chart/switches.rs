@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{container, has_argument, object, objects, pod};
+use crate::support::{container, has_argument, object, objects, pod, refusal};
 
 const POSTGRESQL: &str = "database: { type: postgresql, secretName: db }";
 
@@ -248,4 +248,27 @@ fn players_have_the_grace_period_less_what_their_goodbye_takes() {
     drained(&format!("{POSTGRESQL}, drain: {{ timeoutSeconds: 0 }}"), "0", 900);
     let nudged = proxy(&format!("{POSTGRESQL}, drain: {{ nudgePerSecond: 0.5 }}"));
     assert!(has_argument(container(&nudged, "proxy"), "--drain-nudge=0.5"));
+}
+
+#[test]
+#[ignore = "needs helm: cargo xtask test --only chart"]
+fn traces_are_sent_where_a_collector_is_named() {
+    let variable = |container: &Value, name: &str| {
+        let variables = container["env"].as_array().unwrap();
+        variables.iter().find(|it| it["name"] == name).map(|it| it["value"].clone())
+    };
+    let without = objects("{}");
+    let with = objects("tracing: { endpoint: 'http://otel:4317', ratio: 0.25 }");
+    for component in ["controller", "proxy"] {
+        let bare = container(&without, component);
+        let arguments = bare["args"].as_array().unwrap();
+        let any = arguments.iter().any(|it| it.as_str().unwrap().starts_with("--otlp-endpoint"));
+        assert!(!any && variable(bare, "OTEL_TRACES_SAMPLER").is_none(), "{bare}");
+        let traced = container(&with, component);
+        assert!(has_argument(traced, "--otlp-endpoint=http://otel:4317"), "{traced}");
+        assert_eq!(variable(traced, "OTEL_TRACES_SAMPLER_ARG"), Some(json!("0.25")));
+    }
+    for wrong in ["tracing: { endpoint: otel }", "tracing: { ratio: 2 }", "tracing: { url: x }"] {
+        refusal(wrong);
+    }
 }

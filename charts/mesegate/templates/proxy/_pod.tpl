@@ -43,6 +43,9 @@ spec:
         {{- end }}
         - --log={{ .log }}
         - --log-format={{ .logFormat }}
+        {{- with $.Values.tracing.endpoint }}
+        - --otlp-endpoint={{ . }}
+        {{- end }}
         {{- range .extraArgs }}
         - {{ . | quote }}
         {{- end }}
@@ -52,6 +55,12 @@ spec:
         {{- if not $sqlite }}
         - name: MESEGATE_DATABASE
           valueFrom: { secretKeyRef: { name: {{ .database.secretName }}, key: {{ .database.secretKey }} } }
+        {{- end }}
+        {{- if $.Values.tracing.endpoint }}
+        - name: OTEL_TRACES_SAMPLER
+          value: parentbased_traceidratio
+        - name: OTEL_TRACES_SAMPLER_ARG
+          value: {{ $.Values.tracing.ratio | toString | quote }}
         {{- end }}
         {{- with .extraEnv }}
         {{- toYaml . | nindent 8 }}

@@ -218,11 +218,14 @@ impl Fetcher {
         if let Some(probe) = spec.probe {
             dial.deadline = probe.timeout;
         }
+        let began = Instant::now();
         let newest = match hello(&dial).await {
             Ok(newest) => newest,
             Err(error) => return Some(Err(error.into())),
         };
-        self.asked = Some(Instant::now());
+        let now = Instant::now();
+        self.shared.lock().looked(spec.name, now.duration_since(began));
+        self.asked = Some(now);
         self.answers = self.answers.saturating_add(1);
         let risen = self.risen()?;
         if !self.was_up {
