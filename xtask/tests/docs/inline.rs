@@ -11,8 +11,12 @@ use crate::{blocks, links};
 const PROGRAMS: [&str; 3] = ["mesegate-proxy", "mesegate-controller", "mesegatectl"];
 
 /// Flags of other programs: flag, whose.
-const OTHERS: &[(&str, &str)] =
-    &[("--address", "cargo xtask e2e"), ("--list", "cargo xtask test"), ("---", "YAML")];
+const OTHERS: &[(&str, &str)] = &[
+    ("--address", "cargo xtask e2e"),
+    ("--values", "cargo xtask e2e"),
+    ("--list", "cargo xtask test"),
+    ("---", "YAML"),
+];
 
 /// What a program says to `--help`; none if it does not know these subcommands.
 fn help(program: &str, subcommands: &[&str]) -> Option<String> {
