@@ -181,6 +181,10 @@ pub(super) fn installed(name: &str, package: &str, version: &str) -> Result<Path
     let program = folder.join(name);
     if !program.exists() {
         let _lock = lab::lock(&dir)?;
+        // Another run may have built it while this one waited.
+        if program.exists() {
+            return Ok(program);
+        }
         let mut go = go(&folder)?;
         go.args(["install", "-trimpath", "-ldflags", "-s -w"]);
         go.arg(format!("{package}@{version}"));

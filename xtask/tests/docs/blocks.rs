@@ -106,7 +106,8 @@ fn indentation(line: &str) -> usize {
     line.len() - line.trim_start_matches(' ').len()
 }
 
-fn parse(page: &str, text: &str) -> Vec<Block> {
+/// The blocks of a page with this text.
+pub(crate) fn parse(page: &str, text: &str) -> Vec<Block> {
     let lines: Vec<&str> = text.lines().collect();
     let mut blocks = Vec::new();
     let mut at = 0;

@@ -8,7 +8,7 @@ use xtask::paths;
 use crate::blocks;
 
 /// The text without its fenced blocks.
-fn prose(text: &str) -> String {
+pub(crate) fn prose(text: &str) -> String {
     text.split("```").step_by(2).collect()
 }
 

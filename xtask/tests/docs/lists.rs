@@ -2,13 +2,13 @@
 
 /// Commands that are not run: page, how the command begins, reason.
 pub(crate) const LEFT_OUT: &[(&str, &str, &str)] = &[
-    ("README.md", "cargo xtask demo", "it runs until it is ended, with engines; stage engines"),
+    ("README.md", "cargo xtask demo", "it runs until it is ended, with real engines"),
     ("README.md", "cargo xtask test", "it is what runs this"),
     ("README.md", "cargo build --release", "the programs that the test built are used"),
     (
         "doc/admin.md",
         "mesegatectl --server https://",
-        "it needs a controller's address; xtask/tests/kube/operators.rs does it",
+        "it needs a controller's address; xtask/tests/kube/desk.rs asks as an account, too",
     ),
     (
         "doc/controller.md",
@@ -44,7 +44,11 @@ pub(crate) const NO_COMMANDS: &[(&str, &str, &str)] = &[
     ("doc/mod-api.md", "1 PROXY-NONCE", "the form of a line"),
     ("doc/mod-api.md", "\"proxy\" or \"mod\"", "the form of what is proved"),
     ("doc/standalone.md", "# /etc/systemd", "a unit of systemd, which does not run here"),
-    ("doc/resources.md", "network.yaml:14:", "an answer of the proxy; a unit test has it"),
+    (
+        "doc/resources.md",
+        "network.yaml:14:",
+        "an answer of the proxy; proxy/src/resource/load.rs tests it",
+    ),
 ];
 
 /// Commands that go before those of a page, because another page has them.

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod blocks;
+mod inline;
 mod links;
 mod lists;
 mod place;

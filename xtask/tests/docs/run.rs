@@ -102,6 +102,17 @@ fn page(name: &str, blocks: &[Block]) -> (usize, Vec<String>) {
 
 #[test]
 #[ignore = "needs a network of its own: cargo xtask test --only docs"]
+fn mistakes_on_a_page_are_found() {
+    let text = "```sh\nmesegate-proxy --resources network.yaml\nmesegatectl plyers\n```\n\n    \
+                mesegate-proxy --resources network.yml\n    mesegate-proxy mod-token lobby\n";
+    let (count, wrong) = page("page.md", &blocks::parse("page.md", text));
+    assert_eq!(count, 4);
+    let places: Vec<&str> = wrong.iter().filter_map(|it| it.split(": ").next()).collect();
+    assert_eq!(places, ["page.md:3", "page.md:6"], "{wrong:?}");
+}
+
+#[test]
+#[ignore = "needs a network of its own: cargo xtask test --only docs"]
 fn commands_do_what_the_pages_say() {
     let (mut count, mut wrong) = (0, Vec::new());
     for name in blocks::pages() {

@@ -7,6 +7,8 @@ use std::path::Path;
 use mesegate_proto::admin::v1::FailureReason;
 use xtask::paths;
 
+use crate::blocks;
+
 const PAGE: &str = "doc/troubleshooting.md";
 
 /// Where messages come from.
@@ -229,6 +231,32 @@ fn all_reasons_have_a_line() {
     }
     assert!(missing.is_empty(), "without a line in {PAGE}:\n{}", missing.join("\n"));
     assert!(count > 100, "only {count} reasons");
+}
+
+/// Some names are put together of the program's part and the rest.
+#[test]
+fn metrics_that_pages_name_are_there() {
+    let said: BTreeSet<String> = said().into_iter().collect();
+    let programs = ["mesegate_proxy_", "mesegate_controller_"];
+    let known = |name: &str| {
+        let rest = programs.iter().find_map(|it| name.strip_prefix(it)).unwrap_or_default();
+        let admin = rest.strip_prefix("admin_").unwrap_or(rest);
+        [name, rest, admin].iter().any(|it| said.contains(*it))
+    };
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for page in blocks::pages() {
+        let text = read(&page);
+        let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+        for word in words.filter(|word| programs.iter().any(|it| word.starts_with(it))) {
+            count += 1;
+            // What stands for several ends with a line.
+            if !word.ends_with('_') && !known(word) {
+                wrong.push(format!("{page}: {word}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count > 60 && !known("mesegate_proxy_sesions_total"), "{count}");
 }
 
 #[test]
