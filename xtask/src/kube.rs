@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-pub(crate) use programs::unpack;
 pub use programs::{NodePrograms, Programs};
+pub(crate) use programs::{library_folders, unpack};
 
 use crate::run::RunFolder;
 use crate::{Error, Result, ports, wait};

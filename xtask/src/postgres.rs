@@ -229,13 +229,12 @@ impl Programs {
 }
 
 /// Where programs below `root` find the libraries that are not installed, as `env` takes it.
-/// Packages of releases up to Debian 12 have some of them in `/lib`, which is another folder here.
 fn libraries(root: &Path) -> OsString {
-    let machine = format!("{}-linux-gnu", std::env::consts::ARCH);
     let mut variable = OsString::from("LD_LIBRARY_PATH=");
-    variable.push(root.join("usr/lib").join(&machine));
-    variable.push(":");
-    variable.push(root.join("lib").join(&machine));
+    for (index, folder) in kube::library_folders(root).into_iter().enumerate() {
+        variable.push(if index == 0 { "" } else { ":" });
+        variable.push(folder);
+    }
     variable
 }
 

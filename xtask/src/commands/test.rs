@@ -145,6 +145,11 @@ fn chart(count: &mut Count) -> Result<()> {
     Step::new("chart", command).tests(count)
 }
 
+/// What the manual's commands, and this stage, have besides the project's programs: name and
+/// Debian's package.
+const OF_THE_SHELL: [(&str, &str); 3] =
+    [("ip", "iproute2"), ("curl", "curl"), ("openssl", "openssl")];
+
 /// In a network of its own, where all ports are free that the manual names. What its programs need
 /// is fetched before, since nothing can be from there.
 fn docs(count: &mut Count) -> Result<()> {
@@ -158,6 +163,7 @@ fn docs(count: &mut Count) -> Result<()> {
     command.args(["--net", "--map-root-user", "--", "sh", "-ec"]);
     command.args(["ip link set lo up; exec \"$@\"", "sh"]);
     command.arg(tests.get_program()).args(tests.get_args());
+    command.envs(Programs::found(&OF_THE_SHELL)?);
     for (name, value) in tests.get_envs() {
         match value {
             Some(value) => command.env(name, value),

@@ -6,6 +6,7 @@
 //! beside it; that takes about ten minutes on two cores, once. `KUBEBUILDER_ASSETS` names a folder
 //! with etcd, kube-apiserver and kubectl that are used instead.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -132,6 +133,34 @@ impl Programs {
         fetch(folder, WITH_DEPENDENCIES, &[package])
     }
 
+    /// Settings of the environment with which these programs of Debian are found: of each its name
+    /// and its package, which is unpacked if this machine lacks the program.
+    ///
+    /// # Errors
+    /// When one is missing and cannot be fetched.
+    pub fn found(programs: &[(&str, &str)]) -> Result<Vec<(&'static str, OsString)>> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+        let mut libraries = Vec::new();
+        for (program, package) in programs {
+            if folders.iter().any(|it| it.join(program).exists()) {
+                continue;
+            }
+            let root = Self::packages(package, package)?;
+            folders.extend(["usr/bin", "usr/sbin", "bin", "sbin"].map(|it| root.join(it)));
+            libraries.extend(library_folders(&root));
+        }
+        let join = |folders: &[PathBuf], what| {
+            std::env::join_paths(folders)
+                .map_err(|error| Error::Unsupported(format!("{what}: {error}")))
+        };
+        let mut settings = vec![("PATH", join(&folders, "PATH")?)];
+        if !libraries.is_empty() {
+            settings.push(("LD_LIBRARY_PATH", join(&libraries, "folders of libraries")?));
+        }
+        Ok(settings)
+    }
+
     /// What a node needs, built and fetched when it is missing.
     ///
     /// # Errors
@@ -172,6 +201,13 @@ impl Programs {
     pub fn grpcurl() -> Result<PathBuf> {
         installed("grpcurl", "github.com/fullstorydev/grpcurl/cmd/grpcurl", GRPCURL)
     }
+}
+
+/// Where programs below `root` find the libraries that are not installed. Packages of releases up to
+/// Debian 12 have some of them in `/lib`, which is another folder here.
+pub(crate) fn library_folders(root: &Path) -> [PathBuf; 2] {
+    let machine = format!("{}-linux-gnu", std::env::consts::ARCH);
+    [root.join("usr/lib").join(&machine), root.join("lib").join(&machine)]
 }
 
 /// A program that is one package of a Go module.

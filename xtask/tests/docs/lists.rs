@@ -27,6 +27,11 @@ pub(crate) const LEFT_OUT: &[(&str, &str, &str)] = &[
     ),
     ("doc/install.md", "cargo xtask image", "minutes, and packages that are fetched"),
     ("doc/install.md", "cargo xtask e2e", "it makes a node of Kubernetes, as root, for minutes"),
+    (
+        "doc/install.md",
+        "cargo xtask node",
+        "as the line before it, and it goes on until it is ended",
+    ),
     ("doc/standalone.md", "cargo build --release", "the programs that the test built are used"),
     ("doc/performance.md", "cargo xtask bench", "minutes; the stage load runs the small numbers"),
 ];
