@@ -37,6 +37,10 @@ pub struct Metrics {
     pub unknown_fields: IntGauge,
     /// Bans that were over and were deleted.
     pub bans_deleted_total: IntCounter,
+    /// Objects of managed servers that were made, changed or deleted.
+    pub managed_writes_total: IntCounter,
+    /// Those that the API server refused to.
+    pub managed_errors_total: IntCounter,
     /// Names that are held.
     pub claims: IntGauge,
     /// 1 while this replica writes.
@@ -79,6 +83,14 @@ impl Metrics {
                 "Fields of objects that this release does not know.",
             )?,
             bans_deleted_total: counter("bans_deleted_total", "Bans deleted after their end.")?,
+            managed_writes_total: counter(
+                "managed_writes_total",
+                "Objects of managed servers made, changed or deleted.",
+            )?,
+            managed_errors_total: counter(
+                "managed_errors_total",
+                "Objects of managed servers not made, changed or deleted.",
+            )?,
             claims: gauge("claims", "Names that players have, on the leader.")?,
             leader: gauge("leader", "1 while this replica writes.")?,
             registry: registry.clone(),
