@@ -1,5 +1,6 @@
 //! `cargo xtask e2e`: the images, the chart and `mesegatectl` on a real node, with a real player.
 
+mod managed;
 mod play;
 mod servers;
 mod watch;
@@ -101,11 +102,14 @@ fn on_node(steps: &Steps, profile: Profile) -> Result<()> {
     let volume = node.folder().join("volume");
     std::fs::create_dir_all(&volume).map_err(Error::io("making the volume's folder"))?;
     apply(cluster, &persistent_volume(&volume))?;
+    managed::prepare(&node)?;
     let result = install(steps, cluster).and_then(|()| {
         let port = get(cluster, &["service/mesegate-proxy", "-o", PORT])?;
         let port = port.parse().map_err(|_| unexpected("the Service has no port of the node"))?;
         let watch = watch::Watch::start(&node)?;
-        play::run(steps, cluster, (node.address(), port).into())?;
+        let address = (node.address(), port).into();
+        play::run(steps, cluster, address)?;
+        managed::run(steps, cluster, address, managed::Edit::Image)?;
         watch.check(steps)?;
         change(steps, cluster)
     });
@@ -120,7 +124,9 @@ fn on_node(steps: &Steps, profile: Profile) -> Result<()> {
 
 /// On somebody's cluster, which has to know the images.
 fn on(steps: &Steps, cluster: &Cluster, address: SocketAddr) -> Result<()> {
-    let result = install(steps, cluster).and_then(|()| play::run(steps, cluster, address));
+    let result = install(steps, cluster)
+        .and_then(|()| play::run(steps, cluster, address))
+        .and_then(|()| managed::run(steps, cluster, address, managed::Edit::Setting));
     if result.is_err() {
         println!("{}", state(cluster));
     }
@@ -143,12 +149,12 @@ fn install(steps: &Steps, cluster: &Cluster) -> Result<()> {
             .map_err(Error::io(format!("reading {}", path.display())))?;
         apply(cluster, &text)?;
     }
-    for deployment in ["lobby", "arena", "mesegate-controller", "mesegate-proxy"] {
+    for deployment in ["mesegate-controller", "mesegate-proxy"] {
         ready(cluster, deployment)?;
         steps.done(&format!("{deployment} is ready"));
     }
     for server in ["mts/lobby", "mts/arena"] {
-        let ready = ["wait", "-n", NAMESPACE, "--for=condition=Ready", server, "--timeout=60s"];
+        let ready = ["wait", "-n", NAMESPACE, "--for=condition=Ready", server, "--timeout=180s"];
         let answer = cluster.kubectl(&ready)?;
         if !answer.success {
             return Err(unexpected(&format!("{server}: {}", answer.complaints)));
@@ -260,7 +266,7 @@ fn state(cluster: &Cluster) -> String {
         &["get", "events", "-n", NAMESPACE, "--sort-by=.lastTimestamp"],
         &["logs", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=controller", "--tail=15"],
         &["logs", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=proxy", "--tail=15"],
-        &["logs", "-n", NAMESPACE, "-l", "app=luanti", "--tail=10"],
+        &["logs", "-n", NAMESPACE, "-l", "app.kubernetes.io/name=luanti", "--tail=10"],
     ] {
         if let Ok(answer) = cluster.kubectl(arguments) {
             let _ = writeln!(text, "== kubectl {}", arguments.join(" "));
