@@ -29,6 +29,7 @@ use crate::http::{self, Pages};
 use crate::janitor::Janitor;
 use crate::lease::{self, Leadership};
 use crate::listing::keep_listed;
+use crate::managed::{Keeper, Rollouts};
 use crate::metrics::Metrics;
 use crate::stream::{Asked, Control};
 use crate::trust::{Gate, Reviews};
@@ -131,7 +132,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
         synced: Arc::clone(&synced),
     };
     tokio::spawn(http::serve(http, pages));
-    let cluster = Cluster::watch(&client, &namespace, &metrics);
+    let cluster = Cluster::watch(&client, &namespace, &metrics, options.managed_servers);
     let (sender, compiled) = watch::channel(Arc::new(Compiled::default()));
     tokio::spawn(keep_compiled(cluster.clone(), sender, synced, metrics.clone()));
     let (holder, lease) = lease::hold(
@@ -179,12 +180,27 @@ async fn serve(options: Options) -> Result<(), RunError> {
         metrics: metrics.clone(),
     };
     tokio::spawn(janitor.run());
+    let (rollouts, rolled_out) = watch::channel(Arc::new(Rollouts::default()));
+    if options.managed_servers {
+        let keeper = Keeper {
+            client: client.clone(),
+            namespace: namespace.clone(),
+            cluster: cluster.clone(),
+            compiled: compiled.clone(),
+            fleet: fleet.clone(),
+            leadership: holder.clone(),
+            rollouts: rollouts.clone(),
+            metrics: metrics.clone(),
+        };
+        tokio::spawn(keeper.run());
+    }
     let writer = Writer {
         client,
         namespace: namespace.clone(),
         cluster,
         compiled: compiled.clone(),
         fleet: fleet.clone(),
+        rollouts: rolled_out,
         events,
         leadership: holder,
         metrics: metrics.clone(),

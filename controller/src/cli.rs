@@ -56,6 +56,11 @@ pub struct Options {
     )]
     pub ban_retention: Retention,
 
+    /// Run the servers of MinetestServer objects that have `managed`: make StatefulSets, Services,
+    /// ConfigMaps and volumes for them
+    #[arg(long, env = "MESEGATE_MANAGED_SERVERS")]
+    pub managed_servers: bool,
+
     /// Namespace of the objects [default: that of the kubeconfig or of the pod]
     #[arg(long, env = "MESEGATE_NAMESPACE", value_name = "NAME")]
     pub namespace: Option<String>,

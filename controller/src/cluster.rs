@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -22,12 +23,12 @@ use tokio::sync::{OnceCell, watch};
 use crate::known::{Known, Strange};
 use crate::metrics::Metrics;
 use crate::pauses::pauses;
-use crate::world::{Broken, Object, Slice, World};
+use crate::world::{Broken, Object, Ports, Slice, World};
 
 /// The label that tells the Service of a slice.
 const SERVICE: &str = "kubernetes.io/service-name";
 
-type Guarded<K> = Store<DeserializeGuard<Known<K>>>;
+pub(crate) type Guarded<K> = Store<DeserializeGuard<Known<K>>>;
 
 /// What the API server has told so far. Cloning shares it.
 #[derive(Clone)]
@@ -42,23 +43,31 @@ pub struct Cluster {
     pub bans: Guarded<MinetestBan>,
     services: Guarded<Service>,
     slices: Guarded<EndpointSlice>,
+    manages: bool,
     revision: watch::Receiver<u64>,
     seen: Arc<OnceCell<bool>>,
 }
 
 impl Cluster {
-    /// Begins to watch a namespace. Watches are tried again for ever.
-    pub fn watch(client: &Client, namespace: &str, metrics: &Metrics) -> Self {
+    /// Begins to watch a namespace. Watches are tried again for ever. `manages` tells whether
+    /// controllers run managed servers.
+    pub fn watch(client: &Client, namespace: &str, metrics: &Metrics, manages: bool) -> Self {
         let (sender, revision) = watch::channel(0);
-        let sender = Arc::new(sender);
-        let strange = Strange::new(metrics.clone());
+        let watching = Watching {
+            client: client.clone(),
+            namespace: namespace.to_owned(),
+            revision: Arc::new(sender),
+            strange: Strange::new(metrics.clone()),
+            metrics: metrics.clone(),
+        };
         Self {
-            servers: follow(client, namespace, &sender, &strange, metrics),
-            groups: follow(client, namespace, &sender, &strange, metrics),
-            proxies: follow(client, namespace, &sender, &strange, metrics),
-            bans: follow(client, namespace, &sender, &strange, metrics),
-            services: follow(client, namespace, &sender, &strange, metrics),
-            slices: follow(client, namespace, &sender, &strange, metrics),
+            servers: watching.follow(""),
+            groups: watching.follow(""),
+            proxies: watching.follow(""),
+            bans: watching.follow(""),
+            services: watching.follow(""),
+            slices: watching.follow(""),
+            manages,
             revision,
             seen: Arc::default(),
         }
@@ -107,7 +116,7 @@ impl Cluster {
 
     /// All of it as plain data, by name.
     pub fn world(&self) -> World {
-        let mut world = World::default();
+        let mut world = World { manages: self.manages, ..World::default() };
         let broken = &mut world.broken;
         world.servers = objects(&self.servers, broken, |it| it.spec.clone());
         world.groups = objects(&self.groups, broken, |it| it.spec.clone());
@@ -115,7 +124,9 @@ impl Cluster {
         world.bans = objects(&self.bans, broken, |it| it.spec.clone());
         for guarded in self.services.state() {
             if let Ok(service) = &guarded.0 {
-                world.services.insert(service.name_any(), udp_ports(service));
+                let names = udp_ports(service);
+                let owner = controlled_by(&service.metadata).map(str::to_owned);
+                world.services.insert(service.name_any(), Ports { names, owner });
             }
         }
         let slices = self.slices.state();
@@ -125,43 +136,61 @@ impl Cluster {
     }
 }
 
-fn follow<K>(
-    client: &Client,
-    namespace: &str,
-    revision: &Arc<watch::Sender<u64>>,
-    strange: &Strange,
-    metrics: &Metrics,
-) -> Guarded<K>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + std::marker::Sync
-        + 'static,
-{
-    let (store, writer) = reflector::store();
-    let api: Api<DeserializeGuard<Known<K>>> = Api::namespaced(client.clone(), namespace);
-    let (revision, metrics) = (Arc::clone(revision), metrics.clone());
-    let kind = K::kind(&()).into_owned();
-    tokio::spawn(strange.clone().during(async move {
-        let events = watcher(api, watcher::Config::default())
-            .modify(|object| object.meta_mut().managed_fields = None)
-            .backoff(pauses())
-            .reflect(writer);
-        let mut events = std::pin::pin!(events);
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(_) => revision.send_modify(|it| *it = it.wrapping_add(1)),
-                Err(error) => {
-                    metrics.watch_errors_total.with_label_values(&[kind.as_str()]).inc();
-                    tracing::warn!(kind, %error, "a watch failed and is tried again");
+/// How objects of a namespace are watched.
+pub(crate) struct Watching {
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
+    /// Changes with every change.
+    pub(crate) revision: Arc<watch::Sender<u64>>,
+    pub(crate) strange: Strange,
+    pub(crate) metrics: Metrics,
+}
+
+impl Watching {
+    /// Watches the objects of a kind that have these labels, all if it is empty.
+    pub(crate) fn follow<K>(&self, labels: &str) -> Guarded<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + std::marker::Sync
+            + 'static,
+    {
+        let (store, writer) = reflector::store();
+        let api: Api<DeserializeGuard<Known<K>>> =
+            Api::namespaced(self.client.clone(), &self.namespace);
+        let (revision, metrics) = (Arc::clone(&self.revision), self.metrics.clone());
+        let kind = K::kind(&()).into_owned();
+        let mut config = watcher::Config::default();
+        if !labels.is_empty() {
+            config = config.labels(labels);
+        }
+        tokio::spawn(self.strange.clone().during(async move {
+            let events = watcher(api, config)
+                .modify(|object| object.meta_mut().managed_fields = None)
+                .backoff(pauses())
+                .reflect(writer);
+            let mut events = std::pin::pin!(events);
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(_) => revision.send_modify(|it| *it = it.wrapping_add(1)),
+                    Err(error) => {
+                        metrics.watch_errors_total.with_label_values(&[kind.as_str()]).inc();
+                        tracing::warn!(kind, %error, "a watch failed and is tried again");
+                    }
                 }
             }
-        }
-    }));
-    store
+        }));
+        store
+    }
+}
+
+/// The uid of the object that controls one, if one does.
+pub(crate) fn controlled_by(meta: &ObjectMeta) -> Option<&str> {
+    let mut owners = meta.owner_references.iter().flatten();
+    owners.find(|it| it.controller == Some(true)).map(|it| &*it.uid)
 }
 
 fn uid<K>(store: &Guarded<K>, name: &str, namespace: &str) -> Option<String>
@@ -191,6 +220,7 @@ where
         match &guarded.0 {
             Ok(object) => good.push(Object {
                 name,
+                uid: meta.uid.clone(),
                 labels: meta.labels.clone().unwrap_or_default(),
                 generation,
                 spec: Arc::new(spec(object)),

@@ -11,9 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mesegate_proto::control::v1::{Address, Resource};
-use mesegate_resource::{BanSpec, GroupSpec, Kind, Name, ProxySpec, Reason, ServerSpec, Target};
+use mesegate_resource::{
+    BanSpec, GroupSpec, Kind, Managed, Name, ProxySpec, Reason, ServerSpec, ServiceRef, Target,
+};
 use serde::Serialize;
 
+use crate::managed;
 use crate::set::{Item, Set};
 use crate::world::{Object, World};
 
@@ -29,11 +32,11 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn good(reason: Reason) -> Self {
+    pub(crate) fn good(reason: Reason) -> Self {
         Self { good: true, reason, message: String::new() }
     }
 
-    fn bad(reason: Reason, message: impl Into<String>) -> Self {
+    pub(crate) fn bad(reason: Reason, message: impl Into<String>) -> Self {
         Self { good: false, reason, message: message.into() }
     }
 }
@@ -67,19 +70,22 @@ pub struct Compiled {
     pub sets: BTreeMap<String, Arc<Set>>,
     /// The `MinetestProxy` of each of these classes.
     pub proxies: BTreeMap<String, Arc<ProxySpec>>,
+    /// Whether controllers run managed servers.
+    pub manages: bool,
     /// By kind and name.
     pub verdicts: BTreeMap<(&'static str, String), Verdict>,
 }
 
 /// Makes sets and verdicts. `now` is in Unix seconds, for bans that are over.
 pub fn compile(world: &World, now: u64) -> Compiled {
-    let mut out = Compiled::default();
+    let mut out = Compiled { manages: world.manages, ..Compiled::default() };
     for broken in &world.broken {
         let finding = Finding::bad(Reason::Invalid, &broken.error);
         let key = (broken.kind, broken.name.clone());
         out.verdicts.insert(key, Verdict::new(broken.generation, finding));
     }
     let servers = out.readable(&world.servers);
+    let servers = out.without_bad_names(servers);
     let groups = out.readable(&world.groups);
     let bans = out.readable(&world.bans);
     let proxies = out.readable(&world.proxies);
@@ -139,6 +145,7 @@ pub fn compile(world: &World, now: u64) -> Compiled {
 /// An object whose name is one of ours.
 struct Readable<'a, S> {
     name: Name,
+    uid: Option<&'a str>,
     labels: &'a BTreeMap<String, String>,
     generation: i64,
     spec: &'a S,
@@ -153,7 +160,8 @@ impl Compiled {
             let fault = match (Name::new(&object.name), object.spec.check()) {
                 (Some(name), Ok(())) => {
                     let (labels, generation) = (&object.labels, object.generation);
-                    good.push(Readable { name, labels, generation, spec: &*object.spec });
+                    let uid = object.uid.as_deref();
+                    good.push(Readable { name, uid, labels, generation, spec: &*object.spec });
                     continue;
                 }
                 (None, _) => "metadata.name: write 1 to 63 of a-z, 0-9 and '-'".to_owned(),
@@ -161,6 +169,23 @@ impl Compiled {
             };
             let verdict = Verdict::new(object.generation, Finding::bad(Reason::Invalid, fault));
             self.verdicts.insert((S::KIND, object.name.clone()), verdict);
+        }
+        good
+    }
+
+    /// Servers whose objects can be called like them, if they have some.
+    fn without_bad_names<'a>(
+        &mut self,
+        servers: Vec<Readable<'a, ServerSpec>>,
+    ) -> Vec<Readable<'a, ServerSpec>> {
+        let (good, bad): (Vec<_>, Vec<_>) = servers
+            .into_iter()
+            .partition(|it| it.spec.managed.is_none() || Managed::fits(&it.name));
+        for server in bad {
+            let finding =
+                Finding::bad(Reason::Invalid, format!("metadata.name: {}", Managed::NAME_RULE));
+            let key = (ServerSpec::KIND, server.name.as_str().to_owned());
+            self.verdicts.insert(key, Verdict::new(server.generation, finding));
         }
         good
     }
@@ -196,11 +221,22 @@ fn compile_server(
     let (accepted, fallbacks) = known.check(&own, &server.spec.fallbacks);
     let mut verdict = Verdict::new(server.generation, accepted);
     let mut address = None;
+    let mut service_ref = server.spec.service_ref.clone();
     if let Some(endpoint) = &server.spec.endpoint {
         verdict.address = Some(endpoint.to_string());
         verdict.resolved = Some(Finding::good(Reason::ResolvedRefs));
-    } else if let Some(reference) = &server.spec.service_ref {
-        match address::find(reference, world) {
+    } else {
+        let found = match &service_ref {
+            Some(reference) => address::find(reference, world),
+            None => {
+                // Proxies need not know what it is made of.
+                let own = ServiceRef { name: server.name.clone(), port: managed::objects::port() };
+                let found = address::find_own(&own, server.uid, world);
+                service_ref = Some(own);
+                found
+            }
+        };
+        match found {
             Ok(found) => {
                 verdict.address = Some(found.to_string());
                 verdict.resolved = Some(Finding::good(Reason::ResolvedRefs));
@@ -209,7 +245,7 @@ fn compile_server(
             Err(finding) => verdict.resolved = Some(finding),
         }
     }
-    let spec = ServerSpec { fallbacks, ..server.spec.clone() };
+    let spec = ServerSpec { fallbacks, service_ref, managed: None, ..server.spec.clone() };
     (verdict, item(server, &spec, address))
 }
 

@@ -64,7 +64,7 @@ impl Happening {
     }
 
     /// What has changed between two lists of conditions of an object: whether it is accepted,
-    /// what it refers to, and whether a proxy refused it.
+    /// what it refers to, whether a proxy refused it, and what becomes of a managed server.
     pub fn between(
         kind: &str,
         name: &str,
@@ -82,6 +82,8 @@ impl Happening {
                 // That a new object has what it needs goes without saying.
                 ConditionType::ResolvedRefs => !good || was.is_some(),
                 ConditionType::Programmed => now.reason == Reason::Refused,
+                // While nobody leads, nobody knows.
+                ConditionType::RolledOut => now.status != ConditionStatus::Unknown,
                 _ => false,
             }
         };
@@ -89,13 +91,18 @@ impl Happening {
             kind: kind.to_owned(),
             name: name.to_owned(),
             uid: uid.map(str::to_owned),
-            warning: now.status != ConditionStatus::True,
+            warning: now.status != ConditionStatus::True && !is_progress(now.reason),
             reason: format!("{:?}", now.reason),
             action: "Check",
             note: now.message.clone(),
         };
         after.iter().filter(told).map(happening).collect()
     }
+}
+
+/// Whether nobody need do anything about it.
+fn is_progress(reason: Reason) -> bool {
+    matches!(reason, Reason::RollingOut | Reason::WaitingForTurn)
 }
 
 /// Tells what happens. Cloning shares the queue.

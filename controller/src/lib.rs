@@ -5,7 +5,7 @@
 //! [`stream`] gives the sets to proxies, [`fleet`] keeps what these report, [`status`] and
 //! [`writer`] bring it all back into the objects. Every replica serves; the one that holds the
 //! [`lease`] writes. [`trust`] asks the cluster who somebody is, [`claims`] keeps who has which
-//! name, and [`events`] tells people what happened. [`admin`] is what operators see and order.
+//! name, and [`events`] tells people what happened. [`managed`] runs servers. [`admin`] is what operators see and order.
 #![forbid(unsafe_code)]
 
 pub mod admin;
@@ -22,6 +22,7 @@ pub mod janitor;
 pub mod known;
 pub mod lease;
 pub mod listing;
+pub mod managed;
 pub mod metrics;
 mod pauses;
 pub mod set;

@@ -46,6 +46,10 @@ pub struct Metrics {
     pub unknown_fields: IntGauge,
     /// Bans that were over and were deleted.
     pub bans_deleted_total: IntCounter,
+    /// Objects of managed servers that were made, changed or deleted.
+    pub managed_writes_total: IntCounter,
+    /// Those that the API server refused to.
+    pub managed_errors_total: IntCounter,
     /// Names that are held.
     pub claims: IntGauge,
     /// 1 while this replica writes.
@@ -146,6 +150,15 @@ impl Metrics {
             )?,
             bans_deleted_total: m
                 .counter("bans_deleted_total", "Bans that were deleted after their end.")?,
+            managed_writes_total: m.counter(
+                "managed_writes_total",
+                "Objects of managed servers that were made, changed or deleted.",
+            )?,
+            managed_errors_total: m.counter(
+                "managed_errors_total",
+                "Objects of managed servers that could not be made, changed or deleted; they are \
+                 tried again.",
+            )?,
             admin: mesegate_admin::Metrics::register(&m)?,
             registry: m,
         };

@@ -11,6 +11,7 @@ use mesegate_resource::{
 
 use crate::compile::{Compiled, Finding, Verdict};
 use crate::fleet::Connected;
+use crate::managed::Rollouts;
 use crate::set::{Item, Set};
 
 /// Members of a fleet that its status names.
@@ -22,6 +23,7 @@ pub struct View<'a> {
     /// Proxies, and whether they have all that is in force.
     connected: Vec<(&'a Connected, bool)>,
     players: &'a HashMap<String, u32>,
+    rollouts: &'a Rollouts,
     now: Timestamp,
 }
 
@@ -82,11 +84,13 @@ impl Conditions<'_> {
 }
 
 impl<'a> View<'a> {
-    /// What was found out, the proxies that are connected, and how many players each server has.
+    /// What was found out, the proxies that are connected, how many players each server has, and
+    /// what becomes of managed servers.
     pub fn new(
         compiled: &'a Compiled,
         connected: &'a [Connected],
         players: &'a HashMap<String, u32>,
+        rollouts: &'a Rollouts,
         now: Timestamp,
     ) -> Self {
         let hash = |set: &Arc<Set>| set.hash();
@@ -94,7 +98,7 @@ impl<'a> View<'a> {
             let wanted = compiled.sets.get(&it.class).map(hash);
             (it, wanted.is_some() && it.acked.as_ref().map(hash) == wanted)
         });
-        Self { compiled, connected: connected.collect(), players, now }
+        Self { compiled, connected: connected.collect(), players, rollouts, now }
     }
 
     fn conditions<'b>(&self, verdict: &Verdict, before: &'b [Condition]) -> Conditions<'b> {
@@ -154,7 +158,16 @@ impl<'a> View<'a> {
         spec: &ServerSpec,
         before: &ServerStatus,
     ) -> ServerStatus {
-        let mut made = self.conditions(verdict, &before.conditions);
+        let rollout = self.rollouts.get(name).filter(|it| it.generation == verdict.generation);
+        let rollout = rollout.map(|it| &it.finding);
+        let mut made = match rollout {
+            // Nothing was made that could be found.
+            Some(strange) if strange.reason == Reason::NotOwned => {
+                let verdict = Verdict { resolved: Some(strange.clone()), ..verdict.clone() };
+                self.conditions(&verdict, &before.conditions)
+            }
+            _ => self.conditions(verdict, &before.conditions),
+        };
         self.programmed(&mut made, ServerSpec::KIND, name, None);
         let proxies = self.connected.len() as u32;
         let (mut known, mut up, mut silent, mut hash) = (0_u32, 0_u32, None, None);
@@ -193,6 +206,15 @@ impl<'a> View<'a> {
             ServerState::Drain => Some((Reason::Draining, "spec.state is Drain".into())),
             ServerState::Disabled => Some((Reason::Disabled, "spec.state is Disabled".into())),
         });
+        let kind = ConditionType::RolledOut;
+        match rollout {
+            _ if spec.managed.is_none() => {}
+            Some(finding) => made.finding(kind, finding),
+            None if !self.compiled.manages => {
+                made.set(kind, ConditionStatus::False, Reason::NotManaged, "");
+            }
+            None => made.set(kind, ConditionStatus::Unknown, Reason::Pending, ""),
+        }
         ServerStatus {
             observed_generation: Some(verdict.generation),
             conditions: made.list,

@@ -10,6 +10,8 @@ use mesegate_resource::{BanSpec, GroupSpec, ProxySpec, ServerSpec};
 pub struct Object<S> {
     /// Its name.
     pub name: String,
+    /// What tells it from others that have had the name.
+    pub uid: Option<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
     /// Its generation.
@@ -29,6 +31,15 @@ pub struct Broken {
     pub generation: i64,
     /// What is wrong with it, in words.
     pub error: String,
+}
+
+/// What there is to know of a Service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// The names of its UDP ports.
+    pub names: Vec<String>,
+    /// The uid of the object that controls it, if one does.
+    pub owner: Option<String>,
 }
 
 /// Part of the addresses behind a Service.
@@ -56,8 +67,10 @@ pub struct World {
     pub bans: Vec<Object<BanSpec>>,
     /// Objects that could not be read.
     pub broken: Vec<Broken>,
-    /// Services by name, each with the names of its UDP ports.
-    pub services: BTreeMap<String, Vec<String>>,
+    /// Services by name.
+    pub services: BTreeMap<String, Ports>,
     /// Where they are.
     pub slices: Vec<Slice>,
+    /// Whether controllers run managed servers.
+    pub manages: bool,
 }

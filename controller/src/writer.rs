@@ -26,11 +26,12 @@ use crate::events::{Events, Happening};
 use crate::fleet::Fleet;
 use crate::known::Known;
 use crate::lease::Leadership;
+use crate::managed::Rollouts;
 use crate::metrics::Metrics;
 use crate::status::{View, is_ready};
 
 /// Who writes, as the API server records it.
-const MANAGER: &str = "mesegate-controller";
+pub(crate) const MANAGER: &str = "mesegate-controller";
 
 /// The least time between two rounds of writing.
 const ROUND: Duration = Duration::from_millis(500);
@@ -59,6 +60,8 @@ pub struct Writer<L> {
     pub compiled: watch::Receiver<Arc<Compiled>>,
     /// What proxies say.
     pub fleet: Fleet,
+    /// What becomes of managed servers.
+    pub rollouts: watch::Receiver<Arc<Rollouts>>,
     /// Where it is told what has changed.
     pub events: Events,
     /// Whether to write at all.
@@ -87,6 +90,7 @@ impl<L: Leadership> Writer<L> {
             tokio::select! {
                 changed = self.compiled.changed() => if changed.is_err() { return },
                 () = self.fleet.changed() => {}
+                changed = self.rollouts.changed() => if changed.is_err() { return },
                 changed = leads.changed() => if changed.is_err() { return },
                 // For what changes with time alone, and what failed.
                 () = tokio::time::sleep(Duration::from_secs(5)) => {}
@@ -148,7 +152,8 @@ impl<L: Leadership> Writer<L> {
         let compiled = Arc::clone(&self.compiled.borrow_and_update());
         let (connected, players) = self.fleet.view();
         let now = Timestamp::from_unix(unix_now() as i64);
-        let view = View::new(&compiled, &connected, &players, now);
+        let rollouts = Arc::clone(&self.rollouts.borrow_and_update());
+        let view = View::new(&compiled, &connected, &players, &rollouts, now);
         let mut all = BTreeMap::new();
         let verdict = |kind, name: &str| compiled.verdicts.get(&(kind, name.to_owned()));
         let mut ready = BTreeMap::new();

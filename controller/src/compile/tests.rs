@@ -1,9 +1,20 @@
 use super::*;
-use crate::world::{Broken, Slice};
+use crate::world::{Broken, Ports, Slice};
+
+fn ports(names: &[&str], owner: Option<&str>) -> Ports {
+    let names = names.iter().map(|it| (*it).to_owned()).collect();
+    Ports { names, owner: owner.map(str::to_owned) }
+}
 
 fn object<S: serde::de::DeserializeOwned>(name: &str, spec: &str) -> Object<S> {
     let spec = Arc::new(serde_json::from_str(spec).unwrap());
-    Object { name: name.into(), labels: BTreeMap::new(), generation: 1, spec }
+    Object {
+        name: name.into(),
+        uid: Some(format!("uid-{name}")),
+        labels: BTreeMap::new(),
+        generation: 1,
+        spec,
+    }
 }
 
 fn world() -> World {
@@ -81,9 +92,9 @@ fn services_are_resolved() {
         (verdict.resolved.unwrap().reason, address)
     };
     assert_eq!(resolved(&world), (Reason::ServiceNotFound, None));
-    world.services.insert("svc".into(), vec!["web".into()]);
+    world.services.insert("svc".into(), ports(&["web"], None));
     assert_eq!(resolved(&world), (Reason::PortNotFound, None));
-    world.services.insert("svc".into(), vec!["web".into(), "game".into()]);
+    world.services.insert("svc".into(), ports(&["web", "game"], None));
     assert_eq!(resolved(&world), (Reason::NoEndpoints, None));
     let slice = |service: &str, addresses: &[&str]| Slice {
         service: service.into(),
@@ -94,6 +105,32 @@ fn services_are_resolved() {
     assert_eq!(resolved(&world), (Reason::NoEndpoints, None));
     world.slices.push(slice("svc", &["10.0.0.9", "10.0.0.7"]));
     assert_eq!(resolved(&world), (Reason::ResolvedRefs, Some("10.0.0.7:30000".into())));
+}
+
+#[test]
+fn managed_servers_are_found_through_their_own_services() {
+    let mut world = world();
+    world.servers.push(object("pit", r#"{"managed": {"image": "luanti"}}"#));
+    world.servers.push(object("9pins", r#"{"managed": {"image": "luanti"}}"#));
+    let resolved = |world: &World| {
+        let compiled = compile(world, 0);
+        let sent = spec(&compiled, ServerSpec::KIND, "pit");
+        assert!(sent.contains(r#""serviceRef":{"name":"pit","port":"game"}"#), "{sent}");
+        assert!(!sent.contains("managed"), "{sent}");
+        compiled.verdicts[&(ServerSpec::KIND, "pit".to_owned())].resolved.clone().unwrap().reason
+    };
+    assert_eq!(resolved(&world), Reason::NotManaged);
+    world.manages = true;
+    assert_eq!(resolved(&world), Reason::ServiceNotFound);
+    for stranger in [None, Some("uid-of-another")] {
+        world.services.insert("pit".into(), ports(&["game"], stranger));
+        assert_eq!(resolved(&world), Reason::NotOwned);
+    }
+    world.services.insert("pit".into(), ports(&["game"], Some("uid-pit")));
+    assert_eq!(resolved(&world), Reason::NoEndpoints);
+    let verdict = compile(&world, 0).verdicts[&(ServerSpec::KIND, "9pins".to_owned())].clone();
+    assert_eq!(verdict.accepted.reason, Reason::Invalid);
+    assert!(verdict.accepted.message.contains("begins with a letter"), "{verdict:?}");
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub struct Bed {
 fn compiled() -> Arc<Compiled> {
     fn object<S: serde::de::DeserializeOwned>(name: &str, spec: &str) -> Object<S> {
         let spec = Arc::new(serde_json::from_str(spec).unwrap());
-        Object { name: name.into(), labels: BTreeMap::new(), generation: 1, spec }
+        Object { name: name.into(), uid: None, labels: BTreeMap::new(), generation: 1, spec }
     }
     let server = |name| object(name, r#"{"endpoint": {"host": "h", "port": 1}}"#);
     let proxy = object("default", r#"{"defaultTarget": {"server": "lobby"}}"#);
@@ -97,7 +97,7 @@ impl Bed {
         let (fleet, metrics) = (Fleet::default(), Metrics::new().unwrap());
         let config = kube::Config::new(cluster_url.parse().unwrap());
         let client = kube::Client::try_from(config).unwrap();
-        let cluster = Cluster::watch(&client, "games", &metrics);
+        let cluster = Cluster::watch(&client, "games", &metrics, false);
         let namespace = "games".to_owned();
         let events =
             Events::publish(client.clone(), namespace.clone(), "replica".into(), metrics.clone());

@@ -30,12 +30,14 @@ const QUIET: Duration = Duration::from_millis(300);
 
 pub(crate) fn compiled(servers: &[&str]) -> Arc<Compiled> {
     let object = |name: &&str| Object {
+        uid: None,
         name: (*name).into(),
         labels: BTreeMap::new(),
         generation: 1,
         spec: Arc::new(serde_json::from_str(r#"{"endpoint": {"host": "h", "port": 1}}"#).unwrap()),
     };
     let proxy = Object {
+        uid: None,
         name: "default".into(),
         labels: BTreeMap::new(),
         generation: 1,

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 fn compiled(proxy: Value) -> Arc<Compiled> {
     fn object<S: serde::de::DeserializeOwned>(name: &str, spec: Value) -> Object<S> {
         let spec = Arc::new(serde_json::from_value(spec).unwrap());
-        Object { name: name.into(), labels: BTreeMap::new(), generation: 1, spec }
+        Object { name: name.into(), uid: None, labels: BTreeMap::new(), generation: 1, spec }
     }
     let servers = vec![object("lobby", json!({ "endpoint": { "host": "h", "port": 1 } }))];
     let proxies = vec![object("default", proxy)];

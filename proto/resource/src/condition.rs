@@ -41,8 +41,10 @@ pub enum ConditionType {
     Reachable,
     /// The server's definitions and media are known.
     ContentReady,
-    /// All of the others hold, and players are let in.
+    /// All of the others hold but RolledOut, and players are let in.
     Ready,
+    /// What the controller makes for a managed server is as the document says, and runs.
+    RolledOut,
 }
 
 /// Whether a condition holds.
@@ -112,6 +114,20 @@ pub enum Reason {
     NoMembers,
     /// None of the group's servers is ready.
     NoReadyMembers,
+    /// A managed server runs as its document says.
+    RolledOut,
+    /// A managed server has just been made or changed, and does not run yet.
+    RollingOut,
+    /// A managed server is changed when another one runs again.
+    WaitingForTurn,
+    /// The controller does not run servers.
+    NotManaged,
+    /// An object that a managed server needs is there and belongs to somebody else.
+    NotOwned,
+    /// The API server refused to make or change an object of a managed server.
+    ApplyFailed,
+    /// The volume of a managed server cannot become what the document says.
+    VolumeFixed,
     /// A cause that only a newer release knows.
     #[serde(other)]
     Unknown,

@@ -17,10 +17,12 @@ mod document;
 mod endpoint;
 mod group;
 mod lenient;
+mod managed;
 mod mod_api;
 mod name;
 mod probe;
 mod proxy;
+mod quantity;
 #[cfg(feature = "crd")]
 pub mod schema;
 mod selector;
@@ -36,14 +38,16 @@ pub use document::{Document, Header, Kind, Metadata};
 pub use endpoint::{Endpoint, ServiceRef};
 pub use group::{EmptyPolicy, GroupSpec, GroupStatus, Strategy};
 pub use lenient::Lenient;
+pub use managed::{Amounts, Managed, Mod, ModVolume, PullPolicy, Resources, Storage, WhenDeleted};
 pub use mod_api::{ModApi, ModRight};
-pub use name::Name;
+pub use name::{Name, ObjectName};
 pub use probe::{Interval, Probe};
 pub use proxy::{
     Admission, Announce, ClientModRestriction, ClientModRestrictions, ControlLoss, DuplicateLogin,
     Limits, Messages, PasswordPolicy, PermissionGroup, Permissions, PlayerList, PlayerPermissions,
     ProxyMember, ProxySpec, ProxyStatus, Registration,
 };
+pub use quantity::Quantity;
 pub use selector::{Expression, Operator, Selector};
 pub use server::{Access, BackendAuth, ServerSpec, ServerState, ServerStatus};
 pub use target::Target;

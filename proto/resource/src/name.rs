@@ -1,4 +1,4 @@
-//! Names of servers, groups and pools.
+//! Names of servers, groups and pools, and of other objects.
 
 use serde::de::{Deserializer, Error, Unexpected};
 use serde::{Deserialize, Serialize};
@@ -46,5 +46,35 @@ impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::new(&text).ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&text), &Self::RULE))
+    }
+}
+
+/// Name of another object of the cluster: a DNS subdomain (RFC 1123), 1 to 253 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ObjectName(String);
+
+impl ObjectName {
+    /// What such a name is made of, in words.
+    pub(crate) const RULE: &str =
+        "1 to 253 of a-z, 0-9, '-' and '.', with a letter or digit at both ends";
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for ObjectName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let end = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let bytes = text.as_bytes();
+        let valid = (1..=253).contains(&bytes.len())
+            && bytes.iter().all(|c| end(*c) || b"-.".contains(c))
+            && [bytes.first(), bytes.last()].into_iter().flatten().all(|c| end(*c));
+        if valid {
+            return Ok(Self(text));
+        }
+        Err(D::Error::invalid_value(Unexpected::Str(&text), &Self::RULE))
     }
 }

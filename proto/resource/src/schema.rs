@@ -4,9 +4,10 @@ use kube::CustomResourceExt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
+use crate::managed::RESERVED;
 use crate::{
-    Cidr, Interval, MinetestBan, MinetestProxy, MinetestServer, MinetestServerGroup, Name, Reason,
-    Timestamp,
+    Cidr, Interval, Managed, MinetestBan, MinetestProxy, MinetestServer, MinetestServerGroup, Name,
+    ObjectName, Quantity, Reason, Timestamp,
 };
 
 /// A type that has the schema of another, which it is read from and written as.
@@ -55,6 +56,18 @@ text!(Name, "Name", {
         "rule": "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
         "message": format!("write {}", Name::RULE),
     }],
+});
+text!(ObjectName, "ObjectName", {
+    "type": "string",
+    "maxLength": 253,
+    "x-kubernetes-validations": [{
+        "rule": "self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')",
+        "message": format!("write {}", ObjectName::RULE),
+    }],
+});
+text!(Quantity, "Quantity", {
+    "x-kubernetes-int-or-string": true,
+    "pattern": Quantity::PATTERN,
 });
 text!(Interval, "Interval", {
     "type": "string",
@@ -109,6 +122,31 @@ fn label_value() -> Value {
     })
 }
 
+/// Settings of a server with their values.
+pub(crate) fn settings(_: &mut SchemaGenerator) -> Schema {
+    let names = json!({
+        "rule": "self.all(key, key.size() <= 100 && key.matches('^[-A-Za-z0-9_.:]+$'))",
+        "message": "names of settings: write 1 to 100 of a-z, A-Z, 0-9, '_', '.', ':' and '-'",
+    });
+    let reserved = RESERVED
+        .map(|(name, remedy)| json!({ "rule": format!("!('{name}' in self)"), "message": remedy }));
+    let rules: Vec<Value> = [names].into_iter().chain(reserved).collect();
+    json_schema!({
+        "type": "object",
+        "maxProperties": 128,
+        "x-kubernetes-validations": rules,
+        "additionalProperties": {
+            "type": "string",
+            "maxLength": 1024,
+            "x-kubernetes-validations": [{
+                "rule": "self.matches('^([^\\\\p{Cc} {\"][^\\\\p{Cc}]*)?$')",
+                "message": "write one line of at most 1024 characters that begins with no blank, \
+                            '{' or '\"'",
+            }],
+        },
+    })
+}
+
 /// The first lines of a file with a definition.
 pub const HEAD: &str = "# Made by `cargo xtask generate` from proto/resource; do not edit.\n";
 
@@ -144,12 +182,20 @@ fn finish(definition: &mut Value) {
         };
         tidy(root);
         root.remove("title");
-        let rule = json!([{
+        let mut rules = vec![json!({
             "rule": "self.metadata.name.size() <= 63 && \
                      self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
             "message": format!("metadata.name: write {}", Name::RULE),
-        }]);
-        root.insert("x-kubernetes-validations".to_owned(), rule);
+        })];
+        if root.get("properties").is_some_and(|it| it.pointer("/spec/properties/managed").is_some())
+        {
+            rules.push(json!({
+                "rule": "!has(self.spec.managed) || (self.metadata.name.size() <= 52 && \
+                         self.metadata.name.matches('^[a-z]'))",
+                "message": format!("metadata.name: {}", Managed::NAME_RULE),
+            }));
+        }
+        root.insert("x-kubernetes-validations".to_owned(), rules.into());
     }
 }
 

@@ -6,6 +6,7 @@ use crate::check::{self, Fault};
 use crate::condition::Condition;
 use crate::document::Kind;
 use crate::endpoint::{Endpoint, ServiceRef};
+use crate::managed::Managed;
 use crate::mod_api::ModApi;
 use crate::name::Name;
 use crate::probe::Probe;
@@ -37,17 +38,21 @@ use crate::target::Target;
         printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
     ),
     schemars(extend("x-kubernetes-validations" = [{
-        "rule": "has(self.endpoint) != has(self.serviceRef)",
-        "message": "write either endpoint or serviceRef"
+        "rule": "[has(self.endpoint), has(self.serviceRef), has(self.managed)].exists_one(it, it)",
+        "message": "write one of endpoint, serviceRef and managed"
     }]))
 )]
 pub struct ServerSpec {
-    /// Where the server listens. Either this or serviceRef.
+    /// Where the server listens. One of this, serviceRef and managed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Endpoint>,
-    /// The Service that the server stands behind. Either this or endpoint; needs a controller.
+    /// The Service that the server stands behind; needs a controller. One of this, endpoint and
+    /// managed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_ref: Option<ServiceRef>,
+    /// What the controller is to make the server of. One of this, endpoint and serviceRef.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed: Option<Managed>,
     /// Whether players are let in.
     #[serde(default)]
     pub state: ServerState,
@@ -108,8 +113,12 @@ impl Kind for ServerSpec {
     const KIND: &'static str = "MinetestServer";
 
     fn check(&self) -> Result<(), Fault> {
-        if self.endpoint.is_some() == self.service_ref.is_some() {
-            return Err(Fault::new("spec", "write either endpoint or serviceRef"));
+        let ways = [self.endpoint.is_some(), self.service_ref.is_some(), self.managed.is_some()];
+        if ways.into_iter().filter(|it| *it).count() != 1 {
+            return Err(Fault::new("spec", "write one of endpoint, serviceRef and managed"));
+        }
+        if let Some(managed) = &self.managed {
+            managed.check()?;
         }
         if self.probe.timeout >= self.probe.interval {
             return Err(Fault::new("spec.probe", "timeout has to be shorter than interval"));
@@ -127,7 +136,8 @@ pub enum ServerState {
     Active,
     /// Nobody is let in any more; those who are there stay.
     Drain,
-    /// As Drain, and the proxy does not look at the server any more.
+    /// As Drain, and the proxy does not look at the server any more. A managed server is stopped once
+    /// nobody is on it.
     Disabled,
 }
 
@@ -192,7 +202,8 @@ pub struct ServerStatus {
     /// The generation that the rest was found out for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Accepted, ResolvedRefs, Programmed, Reachable, ContentReady and Ready.
+    /// Accepted, ResolvedRefs, Programmed, Reachable, ContentReady and Ready, and of managed servers
+    /// RolledOut.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "crd", schemars(length(max = 16), extend(
         "x-kubernetes-list-type" = "map",

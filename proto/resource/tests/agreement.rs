@@ -64,6 +64,16 @@ fn the_smallest_and_the_fullest_documents_are_taken() {
              probe: { interval: 1h, timeout: 1m, unhealthyThreshold: 10, healthyThreshold: 10 }, backendAuth: empty, \
              displayName: Ä }",
         ),
+        ("MinetestServer", "{ managed: { image: a } }"),
+        (
+            "MinetestServer",
+            "{ managed: { image: 'registry.example:5000/a/b@sha256:00', imagePullPolicy: Always, \
+             game: Mine-clone_2, port: 1024, config: { secure.http_mods: 'a, b', motd: '', \
+             'a:b-C': '# {' }, mods: [ { name: a_1, configMap: a.b }, { name: b, \
+             persistentVolumeClaim: { claimName: mods, path: packs/b.c } } ], resources: { \
+             requests: { cpu: 1, memory: 0.5Gi }, limits: { memory: 1Gi, ephemeral-storage: 1G } }, \
+             storage: { size: 10Gi, storageClassName: fast.ssd }, whenDeleted: Delete } }",
+        ),
         ("MinetestServerGroup", "{ selector: { matchLabels: { mesegate.dev/group: '' } } }"),
         (
             "MinetestServerGroup",

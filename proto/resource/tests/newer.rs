@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// Maps, whose keys are operators' own; all other objects are structures.
-const MAPS: [&str; 2] = ["labels", "matchLabels"];
+const MAPS: [&str; 3] = ["labels", "matchLabels", "config"];
 
 fn fullest() -> Vec<Value> {
     let document = |kind: &str, spec: Value| {
@@ -32,6 +32,18 @@ fn fullest() -> Vec<Value> {
             }),
         ),
         document("MinetestServer", json!({ "serviceRef": { "name": "a", "port": "game" } })),
+        document(
+            "MinetestServer",
+            json!({ "managed": {
+                "image": "a", "config": { "motd": "x" },
+                "mods": [
+                    { "name": "a", "configMap": "a" },
+                    { "name": "b", "persistentVolumeClaim": { "claimName": "b", "path": "c/d" } },
+                ],
+                "resources": { "requests": { "cpu": 1 }, "limits": { "memory": "1Gi" } },
+                "storage": { "size": "2Gi" }, "whenDeleted": "Delete",
+            } }),
+        ),
         document(
             "MinetestServerGroup",
             json!({
@@ -158,7 +170,7 @@ fn a_further_field_at_any_place_changes_nothing_and_is_named() {
 #[test]
 fn what_makes_no_sense_without_the_unknown_part_is_still_refused() {
     for (kind, spec, words) in [
-        ("MinetestServer", json!({ "managed": {} }), "either endpoint or serviceRef"),
+        ("MinetestServer", json!({ "hosted": {} }), "one of endpoint, serviceRef and managed"),
         (
             "MinetestServer",
             json!({ "endpoint": { "host": "a", "port": 1 }, "fallbacks": [{ "region": "x" }] }),

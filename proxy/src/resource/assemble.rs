@@ -29,9 +29,18 @@ impl Read {
         place: &Place<'_>,
     ) -> Result<Self, ResourceError> {
         let Some(endpoint) = spec.endpoint.clone() else {
-            let what =
-                "needs a controller, which resolves Services; write endpoint with host and port";
-            return Err(place.wrong("spec.serviceRef", what));
+            let (field, what) = if spec.managed.is_some() {
+                (
+                    "spec.managed",
+                    "needs a controller, which runs the server; write endpoint with host and port",
+                )
+            } else {
+                (
+                    "spec.serviceRef",
+                    "needs a controller, which resolves Services; write endpoint with host and port",
+                )
+            };
+            return Err(place.wrong(field, what));
         };
         let server = Server { name: metadata.name, labels: metadata.labels, endpoint, spec };
         Ok(Self::Server(Arc::new(server)))

@@ -338,6 +338,15 @@ spec: { target: { name: Mallory }, reason: theft }
                 "controller",
             ),
             (
+                GOOD.replace(
+                    "endpoint: { host: 127.0.0.1, port: 30001 }",
+                    "managed: { image: luanti }",
+                ),
+                5,
+                "spec.managed",
+                "controller",
+            ),
+            (
                 GOOD.replace("  - server: lobby", "  - server: games"),
                 38,
                 "spec.fallbacks[0].server",

@@ -1,6 +1,7 @@
 //! `cargo xtask e2e`: the images, the chart and `mesegatectl` on a real node, with a real player.
 
 pub(crate) mod keep;
+mod managed;
 mod place;
 mod play;
 mod previous;
@@ -140,11 +141,13 @@ fn on_node(steps: &Steps, profile: Profile) -> Result<()> {
     let volume = node.folder().join("volume");
     std::fs::create_dir_all(&volume).map_err(Error::io("making the volume's folder"))?;
     apply(cluster, &persistent_volume("accounts", &volume))?;
+    managed::prepare(&node)?;
     let place = place(cluster);
     let result = install(steps, place).and_then(|()| {
         let address = place.on_node(node.address().into())?;
         let watch = watch::Watch::start(&node)?;
         play::run(steps, cluster, address)?;
+        managed::run(steps, cluster, address, managed::Edit::Image)?;
         watch.check(steps)?;
         change(steps, place)?;
         let address = |place: Place<'_>| place.on_node(node.address().into());
@@ -177,6 +180,7 @@ fn on(steps: &Steps, foreign: &Foreign) -> Result<()> {
     println!("e2e: volumes are the cluster's matter; the four kinds stay there afterwards");
     let result = install(steps, place)
         .and_then(|()| play::run(steps, cluster, address(place)?))
+        .and_then(|()| managed::run(steps, cluster, address(place)?, managed::Edit::Setting))
         .and_then(|()| change(steps, place))
         .and_then(|()| previous::run(steps, place, address, log.path()));
     if result.is_err() {
@@ -204,12 +208,12 @@ fn install(steps: &Steps, place: Place<'_>) -> Result<()> {
             .map_err(Error::io(format!("reading {}", path.display())))?;
         apply(cluster, &text)?;
     }
-    for deployment in ["lobby", "arena", "mesegate-controller", "mesegate-proxy"] {
+    for deployment in ["mesegate-controller", "mesegate-proxy"] {
         ready(cluster, deployment)?;
         steps.done(&format!("{deployment} is ready"));
     }
     for server in ["mts/lobby", "mts/arena"] {
-        let ready = ["wait", "-n", NAMESPACE, "--for=condition=Ready", server, "--timeout=60s"];
+        let ready = ["wait", "-n", NAMESPACE, "--for=condition=Ready", server, "--timeout=180s"];
         let answer = cluster.kubectl(&ready)?;
         if !answer.success {
             return Err(unexpected(&format!("{server}: {}", answer.complaints)));
@@ -295,7 +299,7 @@ fn state(cluster: &Cluster, namespace: &str) -> String {
         &["get", "events", "-n", namespace, "--sort-by=.lastTimestamp"],
         &["logs", "-n", namespace, "-l", "app.kubernetes.io/component=controller", "--tail=15"],
         &["logs", "-n", namespace, "-l", "app.kubernetes.io/component=proxy", "--tail=15"],
-        &["logs", "-n", namespace, "-l", "app=luanti", "--tail=10"],
+        &["logs", "-n", namespace, "-l", "app.kubernetes.io/name=luanti", "--tail=10"],
     ] {
         if let Ok(answer) = cluster.kubectl(arguments) {
             let _ = writeln!(text, "== kubectl {}", arguments.join(" "));

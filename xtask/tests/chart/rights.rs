@@ -40,6 +40,11 @@ fn rules_are_those_of_the_manual() {
     let rules = object(&all, "Role", "mesegate-controller").unwrap()["rules"].to_string();
     assert!(!rules.contains(r#"["minetestservers"]"#), "{rules}");
     assert!(!rules.contains(r#"["minetestbans"],"verbs":["create"]"#), "{rules}");
+    let all = objects("controller: { managedServers: { enabled: false } }");
+    let rules = object(&all, "Role", "mesegate-controller").unwrap()["rules"].to_string();
+    for only in ["statefulsets", "configmaps", "persistentvolumeclaims"] {
+        assert!(!rules.contains(only), "{rules}");
+    }
     let off = objects("controller: { rbac: { create: false } }");
     assert!(object(&off, "Role", "mesegate-controller").is_none());
     assert!(!off.iter().any(|it| it["kind"].as_str().unwrap().starts_with("Cluster")));
@@ -98,7 +103,8 @@ fn they_are_enough_for_controllers_and_next_to_nothing_for_proxies() {
     let spec = ControllerSpec::new("controller-0")
         .kubeconfig(cluster.kubeconfig_of("controller", &rights_of_controller).unwrap())
         .flag("--tls-cert", &certificate)
-        .flag("--tls-key", &key);
+        .flag("--tls-key", &key)
+        .switch("--managed-servers");
     let controller = Controller::start(&cluster, &spec).unwrap();
 
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -109,6 +115,8 @@ fn they_are_enough_for_controllers_and_next_to_nothing_for_proxies() {
     let documents = format!(
         "apiVersion: mesegate.dev/v1alpha1\nkind: MinetestServer\nmetadata: {{ name: lobby }}\n\
          spec: {{ endpoint: {{ host: 127.0.0.1, port: {} }} }}\n---\n\
+         apiVersion: mesegate.dev/v1alpha1\nkind: MinetestServer\nmetadata: {{ name: made }}\n\
+         spec: {{ managed: {{ image: luanti }} }}\n---\n\
          apiVersion: mesegate.dev/v1alpha1\nkind: MinetestProxy\nmetadata: {{ name: default }}\n\
          spec: {{ defaultTarget: {{ server: lobby }} }}\n",
         lobby.addr().port()
@@ -124,8 +132,15 @@ fn they_are_enough_for_controllers_and_next_to_nothing_for_proxies() {
     let condition = ["get", "mts/lobby", "-o", CONDITION];
     let programmed = wait::until(SOON, || (run(&cluster, &condition, "") == "True").then_some(()));
     assert!(programmed.is_some(), "{}", controller.log());
+    let made = ["get", "--ignore-not-found", "sts/made", "-o", "name"];
+    let made = wait::until(SOON, || (!run(&cluster, &made, "").is_empty()).then_some(()));
+    assert!(made.is_some(), "{}", controller.log());
     assert!(!controller.log().contains("forbidden"), "{}", controller.log());
     drop(proxy);
+    // What it may not even look at.
+    for rule in rights(&cluster, &rights_of_controller) {
+        assert!(!rule.contains("secrets") && !rule.contains("pods"), "{rule}");
+    }
 
     run(&cluster, &["create", "serviceaccount", "nobody"], "");
     let nobody = rights(&cluster, &token("nobody", &[]));

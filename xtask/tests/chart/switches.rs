@@ -156,6 +156,20 @@ fn the_admin_interface_is_for_the_machine_unless_it_is_exposed() {
 
 #[test]
 #[ignore = "needs helm: cargo xtask test --only chart"]
+fn controllers_run_servers_unless_they_are_not_to() {
+    let flag = "--managed-servers";
+    assert!(has_argument(container(&objects("{}"), "controller"), flag));
+    let off = objects(
+        "{ controller: { managedServers: { enabled: false } }, networkPolicy: { enabled: true } }",
+    );
+    assert!(!has_argument(container(&off, "controller"), flag));
+    assert!(object(&off, "NetworkPolicy", "mesegate-managed").is_none());
+    let host = objects("{ proxy: { exposure: hostNetwork }, networkPolicy: { enabled: true } }");
+    assert!(object(&host, "NetworkPolicy", "mesegate-managed").is_none());
+}
+
+#[test]
+#[ignore = "needs helm: cargo xtask test --only chart"]
 fn policies_let_only_those_in_who_have_to() {
     let all = objects(
         "networkPolicy: { enabled: true, metricsFrom: { name: monitoring }, backends: { app: luanti } }",
@@ -165,13 +179,18 @@ fn policies_let_only_those_in_who_have_to() {
         "app.kubernetes.io/instance": "mesegate",
         "app.kubernetes.io/component": "proxy",
     });
-    for name in ["mesegate-backends", "mesegate-controller"] {
+    for name in ["mesegate-backends", "mesegate-managed", "mesegate-controller"] {
         let policy = object(&all, "NetworkPolicy", name).unwrap();
         let from = &policy["spec"]["ingress"][0]["from"];
         assert_eq!(*from, json!([{ "podSelector": { "matchLabels": proxies } }]), "{name}");
     }
     let backends = object(&all, "NetworkPolicy", "mesegate-backends").unwrap();
     assert_eq!(backends["spec"]["podSelector"], json!({ "matchLabels": { "app": "luanti" } }));
+    let managed = object(&all, "NetworkPolicy", "mesegate-managed").unwrap();
+    assert_eq!(
+        managed["spec"]["podSelector"]["matchLabels"],
+        json!({ "app.kubernetes.io/managed-by": "mesegate", "app.kubernetes.io/name": "luanti" })
+    );
     let metrics = &object(&all, "NetworkPolicy", "mesegate-proxy").unwrap()["spec"]["ingress"][1];
     assert_eq!(
         metrics["from"][0]["namespaceSelector"]["matchLabels"],

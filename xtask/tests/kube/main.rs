@@ -11,6 +11,7 @@ mod drain;
 mod failures;
 mod faults;
 mod fleet;
+mod managed;
 mod names;
 mod operators;
 mod players;

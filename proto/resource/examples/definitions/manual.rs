@@ -59,6 +59,9 @@ fn kind(field: &Value) -> String {
             values.iter().filter_map(|it| Some(format!("`{}`", it.as_str()?))).collect();
         return values.join(", ");
     }
+    if field["x-kubernetes-int-or-string"] == true {
+        return "amount".into();
+    }
     match field["type"].as_str().unwrap_or("any") {
         "array" => match field["items"]["type"].as_str() {
             Some("object") | None => "list".into(),

@@ -19,12 +19,17 @@ const GENERATION: Generation = Generation::V5_15;
 const SOON: Duration = Duration::from_secs(20);
 
 /// `mesegatectl` through the kubeconfig, as the account that the chart makes.
-struct Operator<'a> {
+pub(super) struct Operator<'a> {
     program: std::path::PathBuf,
     cluster: &'a Cluster,
 }
 
-impl Operator<'_> {
+impl<'a> Operator<'a> {
+    /// For that cluster.
+    pub(super) fn new(cluster: &'a Cluster) -> Result<Self> {
+        Ok(Self { program: images::program("mesegatectl")?, cluster })
+    }
+
     /// Runs it; whether it succeeded, and what it printed on both channels.
     fn run(&self, arguments: &[&str]) -> Result<(bool, String)> {
         let output = Command::new(&self.program)
@@ -40,14 +45,14 @@ impl Operator<'_> {
     }
 
     /// As [`run`](Self::run), for what has to succeed.
-    fn does(&self, arguments: &[&str]) -> Result<String> {
+    pub(super) fn does(&self, arguments: &[&str]) -> Result<String> {
         let (success, output) = self.run(arguments)?;
         let what = || format!("mesegatectl {}: {output}", arguments.join(" "));
         if success { Ok(output) } else { Err(unexpected(&what())) }
     }
 
     /// Where a player is, if in the game.
-    fn whereabouts(&self, player: &str) -> Result<Option<String>> {
+    pub(super) fn whereabouts(&self, player: &str) -> Result<Option<String>> {
         let text = self.does(&["players", "-o", "json"])?;
         let answer: Value = serde_json::from_str(&text)
             .map_err(|error| unexpected(&format!("mesegatectl players: {error}: {text}")))?;
@@ -58,7 +63,7 @@ impl Operator<'_> {
     }
 
     /// Waits until a player is there, or nowhere.
-    fn sees(&self, player: &str, server: Option<&str>) -> Result<()> {
+    pub(super) fn sees(&self, player: &str, server: Option<&str>) -> Result<()> {
         let mut last = None;
         let seen = wait::until(SOON, || {
             last = self.whereabouts(player).ok()?;
@@ -87,7 +92,7 @@ fn hop(client: &mut Client, operator: &Operator<'_>) -> Result<()> {
 /// Joins, hops, is moved, kicked and banned.
 pub(super) fn run(steps: &Steps, cluster: &Cluster, address: SocketAddr) -> Result<()> {
     let lab = Lab::ensure(&[GENERATION])?;
-    let operator = Operator { program: images::program("mesegatectl")?, cluster };
+    let operator = Operator::new(cluster)?;
     let join = || {
         let spec = ClientSpec::new(GENERATION, "alice", address).password("secret");
         let mut client = Client::start(&lab, spec)?;

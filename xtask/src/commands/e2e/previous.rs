@@ -8,6 +8,7 @@ use xtask::bots::{Crowd, Outcome};
 use xtask::{Result, chart};
 
 use super::place::Place;
+use super::scale::NETWORK;
 use super::{PATIENCE, Steps, unexpected};
 
 /// What has to stay: kind, name, identity, and the content of Secrets.
@@ -33,6 +34,7 @@ pub(super) fn run(
     folder: &Path,
 ) -> Result<()> {
     let (old, new) = (chart::previous(), chart::folder());
+    plain_servers(place)?;
     place.helm(&["install", chart::RELEASE, &old.to_string_lossy()], "")?;
     let serves = |what: &str, log: &str| {
         for name in ["mesegate-controller", "mesegate-proxy"] {
@@ -66,6 +68,18 @@ pub(super) fn run(
     }
     steps.done(&format!("{} objects are the same as before", before.0.len()));
     place.helm(&["uninstall", chart::RELEASE, "--wait"], "")
+}
+
+/// Servers of an ordinary kind in the place of managed ones, which that version does not know.
+fn plain_servers(place: Place<'_>) -> Result<()> {
+    let delete =
+        ["delete", "-n", place.namespace, "mts", "--all", "--cascade=foreground", "--timeout=90s"];
+    let answer = place.cluster.kubectl(&delete)?;
+    if !answer.success {
+        return Err(unexpected(&format!("the managed servers stay: {}", answer.complaints)));
+    }
+    place.apply(NETWORK)?;
+    ["lobby", "arena"].iter().try_for_each(|it| place.rollout(&format!("deployment/{it}")))
 }
 
 /// Some players come, play and leave.

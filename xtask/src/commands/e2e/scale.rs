@@ -21,7 +21,7 @@ pub(super) const NAMESPACE: &str = "scale";
 const PLAYERS: usize = 50;
 
 /// The servers and the network.
-const NETWORK: &str = include_str!("../../../kube/scale.yaml");
+pub(super) const NETWORK: &str = include_str!("../../../kube/scale.yaml");
 
 /// One proxy that may become many. Players may stay for 30 s when theirs is to end, less than the
 /// third of a player in a second that is asked to go before leaves time for.
