@@ -93,7 +93,7 @@ impl Metrics {
             )?,
             unknown_fields: m.gauge(
                 "unknown_fields",
-                "Fields of objects that this release does not know, by kind and field.",
+                "Fields of objects that this release does not know; each counts once a kind.",
             )?,
             compiles_total: m
                 .counter("compiles_total", "Times that documents were put together.")?,

@@ -43,10 +43,6 @@ pub struct Options {
     )]
     pub resources: Option<PathBuf>,
 
-    /// Where documents come from instead.
-    #[command(flatten)]
-    pub control: ControlOptions,
-
     /// HTTP address for /livez, /readyz and /metrics; off when empty
     #[arg(long, env = "MESEGATE_HTTP", default_value = "127.0.0.1:9090", value_name = "ADDR")]
     pub http: String,
@@ -94,6 +90,11 @@ pub struct Options {
     /// machine's name]
     #[arg(long, env = "MESEGATE_NAME", value_name = "NAME")]
     pub name: Option<String>,
+
+    // Groups with a heading come last: what follows one gets its heading.
+    /// Where documents come from instead of files.
+    #[command(flatten)]
+    pub control: ControlOptions,
 
     /// The admin interface.
     #[command(flatten)]

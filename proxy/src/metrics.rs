@@ -233,11 +233,12 @@ impl Metrics {
             )?,
             unknown_fields: m.gauge(
                 "unknown_fields",
-                "Fields of a controller's documents that this release does not know, by kind.",
+                "Fields of a controller's documents that this release does not know; each counts \
+                 once a kind.",
             )?,
             config_loaded_timestamp: m.gauge(
                 "config_loaded_timestamp_seconds",
-                "When the documents in force were read.",
+                "When the documents in force were read, in Unix seconds.",
             )?,
             control_stream_up: m
                 .gauge("control_stream_up", "1 while a controller is connected.")?,

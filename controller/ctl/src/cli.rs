@@ -18,12 +18,13 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) server: ServerOptions,
 
-    #[command(flatten)]
-    pub(crate) cluster: ClusterOptions,
-
     /// How results are written
     #[arg(long, short, global = true, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,
+
+    // What follows gets its heading.
+    #[command(flatten)]
+    pub(crate) cluster: ClusterOptions,
 
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -57,11 +57,11 @@ impl ContentMetrics {
             )?,
             media_bytes: by_server(
                 "content_media_bytes",
-                "Bytes of its media files: `shared`, `own`.",
+                "Bytes of a server's media files: `shared`, `own`.",
             )?,
             ids: by_server(
                 "content_ids",
-                "Its node ids that are the same for clients (`kept`), \
+                "A server's node ids that are the same for clients (`kept`), \
              or others (`moved`).",
             )?,
             identity: m.gauges(
@@ -85,8 +85,8 @@ impl ContentMetrics {
             )?,
             block_cache_hits_total: m.counter(
                 "block_cache_hits_total",
-                "Map blocks whose translation was kept from before; with the line above, the hit \
-                 rate.",
+                "Map blocks whose translation was kept from before; together with those that were \
+                 decompressed, the hit rate.",
             )?,
             blocks_decompressed_total: m.counter(
                 "blocks_decompressed_total",

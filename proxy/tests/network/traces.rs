@@ -158,9 +158,9 @@ async fn logins_hops_and_orders_are_traces_that_hang_together() {
         assert!(all.iter().any(|it| it.name == "enter server" && is_part(it, &hop)));
 
         let call = collector.span("PlayerService/MovePlayer", "rpc.system", "grpc").await;
-        let hex = |bytes: &[u8]| bytes.iter().map(|it| format!("{it:02x}")).collect::<String>();
-        assert_eq!(hex(&call.trace_id), trace);
-        assert_eq!(hex(&call.parent_span_id), "00f067aa0ba902b7");
+        let number = u128::from_be_bytes(call.trace_id.clone().try_into().unwrap());
+        assert_eq!(format!("{number:032x}"), trace);
+        assert_eq!(call.parent_span_id, 0x00f0_67aa_0ba9_02b7_u64.to_be_bytes());
         let ordered = collector.span("hop", "cause", "order").await;
         assert!(is_part(&ordered, &call), "{ordered:?} {call:?}");
         assert_eq!(attribute(&ordered, "server").as_deref(), Some("lobby"));
