@@ -14,7 +14,7 @@ const REMEMBERED: Duration = Duration::from_mins(5);
 
 /// How long somebody who is sent away waits for the database: all are at the same time, and their
 /// goodbye must not be late.
-const NOTED: Duration = Duration::from_millis(500);
+const NOTED: Duration = Duration::from_secs(1);
 
 /// A player who is asked to connect anew.
 #[derive(Debug)]
