@@ -73,7 +73,7 @@ fn parse(arguments: &[String]) -> Result<Options> {
             "--kubeconfig" => kubeconfig = Some(PathBuf::from(value()?)),
             "--address" => address = Some(parse_address(value()?)?),
             "--values" => values = Some(PathBuf::from(value()?)),
-            "--database" => database = Some(value()?.clone()),
+            "--database" => database = Some(postgres_url(value()?)?),
             other => return Err(usage(format!("e2e has no option `{other}`"))),
         }
     }
@@ -91,6 +91,11 @@ fn parse(arguments: &[String]) -> Result<Options> {
         }
     };
     Ok(Options { profile, foreign })
+}
+
+fn postgres_url(text: &str) -> Result<String> {
+    let what = || usage(format!("`{text}` is not postgres://USER:PASSWORD@HOST/DATABASE"));
+    text.starts_with("postgres").then(|| text.to_owned()).ok_or_else(what)
 }
 
 fn parse_address(text: &str) -> Result<(IpAddr, Option<u16>)> {
