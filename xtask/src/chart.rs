@@ -1,8 +1,7 @@
 //! The Helm chart, and the plain manifests that are made from it.
 
-use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::kube::{Answer, Programs};
 use crate::{Error, Result, paths};
@@ -36,24 +35,7 @@ pub fn manifests_file() -> PathBuf {
 /// # Errors
 /// When helm cannot be had or started. A command that fails is no error.
 pub fn helm(arguments: &[&str], input: &str) -> Result<Answer> {
-    let mut child = Command::new(Programs::helm()?)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(Error::io("starting helm"))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A helm that does not read it says why by itself.
-        let _ = stdin.write_all(input.as_bytes());
-    }
-    let output = child.wait_with_output().map_err(Error::io("waiting for helm"))?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok(Answer {
-        success: output.status.success(),
-        output: text(&output.stdout),
-        complaints: text(&output.stderr),
-    })
+    Answer::of(Command::new(Programs::helm()?).args(arguments), input)
 }
 
 /// What the chart makes of these values (YAML) in a namespace. Values that it refuses are a failed

@@ -25,7 +25,7 @@ const START: Duration = Duration::from_mins(2);
 /// The token of the administrator of a cluster of ours, which listens on loopback only.
 const TOKEN: &str = "lab-administrator";
 
-/// What a kubectl command gave back.
+/// What a command gave back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Whether it succeeded.
@@ -34,6 +34,34 @@ pub struct Answer {
     pub output: String,
     /// What it complained about: warnings of the API server, and errors.
     pub complaints: String,
+}
+
+impl Answer {
+    /// That of `command`, with a text on its standard input.
+    ///
+    /// # Errors
+    /// When it cannot be started. A command that fails is no error.
+    pub(crate) fn of(command: &mut Command, input: &str) -> Result<Self> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(Error::io(format!("starting {program}")))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that does not read it says why by itself.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        let output =
+            child.wait_with_output().map_err(Error::io(format!("waiting for {program}")))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Self {
+            success: output.status.success(),
+            output: text(&output.stdout),
+            complaints: text(&output.stderr),
+        })
+    }
 }
 
 /// An API server with an administrator. Dropping it ends its processes.
@@ -212,26 +240,9 @@ impl Cluster {
     /// # Errors
     /// When it cannot be started. A command that fails is no error.
     pub fn kubectl_with(&self, arguments: &[&str], input: &str) -> Result<Answer> {
-        let mut child = Command::new(&self.kubectl)
-            .arg("--kubeconfig")
-            .arg(&self.kubeconfig)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(Error::io(format!("starting {}", self.kubectl.display())))?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // A kubectl that does not read it says why by itself.
-            let _ = stdin.write_all(input.as_bytes());
-        }
-        let output = child.wait_with_output().map_err(Error::io("waiting for kubectl"))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Answer {
-            success: output.status.success(),
-            output: text(&output.stdout),
-            complaints: text(&output.stderr),
-        })
+        let mut kubectl = Command::new(&self.kubectl);
+        kubectl.arg("--kubeconfig").arg(&self.kubeconfig).args(arguments);
+        Answer::of(&mut kubectl, input)
     }
 }
 

@@ -3,9 +3,8 @@
 //! Each release publishes its API as one OpenAPI document, which is in the Go module of Kubernetes.
 //! Of the modules (20 MB each) only the schemas that are made from it are kept in the lab's folder.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Map, Value, json};
 
@@ -50,26 +49,10 @@ impl Release {
     /// When kubeconform or the schemas cannot be had. Documents with mistakes are no error.
     pub fn check(self, documents: &str, skipped: &[&str]) -> Result<Answer> {
         let location = self.schemas()?.join("{{ .ResourceKind }}{{ .KindSuffix }}.json");
-        let mut child = Command::new(kubeconform()?)
-            .args(["-strict", "-summary", "-n", "1", "-skip", &skipped.join(",")])
-            .arg("-schema-location")
-            .arg(location)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(Error::io("starting kubeconform"))?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // A kubeconform that does not read it says why by itself.
-            let _ = stdin.write_all(documents.as_bytes());
-        }
-        let output = child.wait_with_output().map_err(Error::io("waiting for kubeconform"))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Answer {
-            success: output.status.success(),
-            output: text(&output.stdout),
-            complaints: text(&output.stderr),
-        })
+        let mut kubeconform = Command::new(kubeconform()?);
+        kubeconform.args(["-strict", "-summary", "-n", "1", "-skip", &skipped.join(",")]);
+        kubeconform.arg("-schema-location").arg(location);
+        Answer::of(&mut kubeconform, documents)
     }
 
     /// The folder with a schema for each kind; made when it is missing.
