@@ -125,7 +125,7 @@ async fn servers_known_to_be_down_are_tried_last() {
             .server_with("spare", spare.addr(), "fallbacks: [ { server: hung } ]");
         let proxy = Launch::new(documents).content_of(&["home", "hung", "spare"]).start().await;
         let alice = proxy.join("alice").await;
-        hung.set_frozen(true);
+        hung.set_rule(LoginRule::Silent);
         eventually("the proxy's knowledge", Duration::from_secs(20), || {
             proxy.metric("backend_up", &[("server", "hung")]) == 0.0
         })
@@ -137,7 +137,7 @@ async fn servers_known_to_be_down_are_tried_last() {
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 
         // Where nothing else is left it is tried all the same.
-        hung.set_frozen(false);
+        hung.set_rule(LoginRule::Accept);
         spare.shutdown("Nightly backup", true).await;
         eventually("the player on what is left", SOON, || hung.players() == ["alice"]).await;
         assert_sound(&alice);

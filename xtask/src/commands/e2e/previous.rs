@@ -72,11 +72,16 @@ pub(super) fn run(
 
 /// Servers of an ordinary kind in the place of managed ones, which that version does not know.
 fn plain_servers(place: Place<'_>) -> Result<()> {
-    let delete =
-        ["delete", "-n", place.namespace, "mts", "--all", "--cascade=foreground", "--timeout=90s"];
-    let answer = place.cluster.kubectl(&delete)?;
-    if !answer.success {
-        return Err(unexpected(&format!("the managed servers stay: {}", answer.complaints)));
+    let at = ["-n", place.namespace, "--timeout=90s"];
+    // What belongs to them goes a moment later, under the same names.
+    for what in [
+        &["delete", "mts", "--all"][..],
+        &["wait", "--for=delete", "statefulsets,services", "-l", "mesegate.dev/server"],
+    ] {
+        let answer = place.cluster.kubectl(&[what, &at[..]].concat())?;
+        if !answer.success {
+            return Err(unexpected(&format!("the managed servers stay: {}", answer.complaints)));
+        }
     }
     place.apply(NETWORK)?;
     ["lobby", "arena"].iter().try_for_each(|it| place.rollout(&format!("deployment/{it}")))
