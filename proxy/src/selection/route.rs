@@ -51,8 +51,9 @@ pub(crate) struct Route<'a> {
     /// Whether the player is on no server, and so has to wait for one.
     homeless: bool,
     targets: VecDeque<Target>,
-    /// Servers that did not answer when it was their turn: they come after everything else, since
-    /// each may take ten seconds to say no.
+    /// Whether nobody chose one of the targets, so that those that are down may come last.
+    unasked: bool,
+    /// Servers that did not answer when it was their turn. Each may take ten seconds to say no.
     later: VecDeque<Target>,
     seen: HashSet<Target>,
     group: Option<Visit>,
@@ -85,6 +86,7 @@ impl<'a> Route<'a> {
         player: &'a str,
         leaving: Vec<String>,
         homeless: bool,
+        unasked: bool,
         targets: Vec<Target>,
     ) -> Self {
         Self {
@@ -93,6 +95,7 @@ impl<'a> Route<'a> {
             leaving,
             homeless,
             targets: targets.into(),
+            unasked,
             later: VecDeque::new(),
             seen: HashSet::new(),
             group: None,
@@ -118,7 +121,9 @@ impl<'a> Route<'a> {
                 continue;
             }
             match &target {
-                Target::Server(name) if self.known_down().contains(name.as_str()) => {
+                Target::Server(name)
+                    if self.unasked && self.known_down().contains(name.as_str()) =>
+                {
                     self.later.push_back(target);
                 }
                 Target::Server(_) => return self.server_step(target).await,

@@ -126,7 +126,8 @@ pub(crate) const CONTEXTS: [&str; 6] = [
     "proxy: { database: { type: postgresql, secretName: db }, autoscaling: { enabled: true } }",
     "{ proxy: { media: { enabled: true, url: 'http://a/' } }, controller: { admin: { exposed: \
      true } }, networkPolicy: { enabled: true, backends: { app: a } }, monitoring: { monitors: { \
-     enabled: true }, rules: { enabled: true }, dashboards: { enabled: true } } }",
+     enabled: true }, rules: { enabled: true }, dashboards: { enabled: true } }, tracing: { \
+     endpoint: 'http://a:4317' } }",
     "proxy: { database: { type: postgresql, secretName: db }, backendKey: { secretName: key } }",
     "controller: { tls: { mode: certManager, issuerRef: { name: ca }, secretName: mine } }",
     "proxy: { media: { url: 'http://a/' }, database: { secretName: db } }",
@@ -149,6 +150,8 @@ fn other(name: &str, value: &Value, schema: &Value) -> Value {
         ("loadBalancerSourceRanges" | "extraArgs" | "extraNames", _) => json!(["--probe"]),
         ("size", _) => json!("7Gi"),
         ("interval", _) => json!("7s"),
+        ("endpoint", _) => json!("http://probe:4317"),
+        ("ratio", _) => json!(0.5),
         ("digest", _) => json!(format!("sha256:{}", "7".repeat(64))),
         ("nodePort", _) => json!(31234),
         ("timeoutSeconds", _) => json!(7),

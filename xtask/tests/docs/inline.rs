@@ -15,6 +15,11 @@ const OTHERS: &[(&str, &str)] = &[
     ("--address", "cargo xtask e2e"),
     ("--values", "cargo xtask e2e"),
     ("--list", "cargo xtask test"),
+    ("--no-default-features", "cargo build"),
+    ("--config", "the engine"),
+    ("--gameid", "the engine"),
+    ("--logfile", "the engine"),
+    ("--world", "the engine"),
     ("---", "YAML"),
 ];
 
