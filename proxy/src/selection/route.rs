@@ -51,10 +51,6 @@ pub(crate) struct Route<'a> {
     /// Whether the player is on no server, and so has to wait for one.
     homeless: bool,
     targets: VecDeque<Target>,
-    /// Whether nobody chose one of the targets, so that those that are down may come last.
-    unasked: bool,
-    /// Servers that did not answer when it was their turn. Each may take ten seconds to say no.
-    later: VecDeque<Target>,
     seen: HashSet<Target>,
     group: Option<Visit>,
     /// The player's privileges, once they were needed.
@@ -86,7 +82,6 @@ impl<'a> Route<'a> {
         player: &'a str,
         leaving: Vec<String>,
         homeless: bool,
-        unasked: bool,
         targets: Vec<Target>,
     ) -> Self {
         Self {
@@ -95,8 +90,6 @@ impl<'a> Route<'a> {
             leaving,
             homeless,
             targets: targets.into(),
-            unasked,
-            later: VecDeque::new(),
             seen: HashSet::new(),
             group: None,
             privileges: None,
@@ -113,20 +106,15 @@ impl<'a> Route<'a> {
                     Err(closed) => return Step::Closed(target, closed),
                 }
             }
-            let Some(target) = self.targets.pop_front() else {
-                let Some(target) = self.later.pop_front() else { return Step::End };
-                return self.server_step(target).await;
-            };
+            let Some(target) = self.targets.pop_front() else { return Step::End };
             if !self.seen.insert(target.clone()) {
                 continue;
             }
             match &target {
-                Target::Server(name)
-                    if self.unasked && self.known_down().contains(name.as_str()) =>
-                {
-                    self.later.push_back(target);
-                }
-                Target::Server(_) => return self.server_step(target).await,
+                Target::Server(name) => match self.server(name).await {
+                    Ok((server, seat)) => return Step::Try(server, seat),
+                    Err(closed) => return Step::Closed(target, closed),
+                },
                 Target::Group(name) => {
                     let began = Instant::now();
                     let (name, tried) = (name.clone(), Vec::new());
@@ -135,13 +123,6 @@ impl<'a> Route<'a> {
                     self.group = Some(visit);
                 }
             }
-        }
-    }
-
-    async fn server_step(&mut self, target: Target) -> Step {
-        match self.server(target.name()).await {
-            Ok((server, seat)) => Step::Try(server, seat),
-            Err(closed) => Step::Closed(target, closed),
         }
     }
 
@@ -263,7 +244,12 @@ impl<'a> Route<'a> {
 
     /// Which members can be chosen, as far as is known outside the selector.
     fn wanted(&self, network: &Network, visit: &Visit) -> impl Fn(&Server) -> bool {
-        let down = self.known_down();
+        let status = self.shared.library.server_status();
+        let down: HashSet<String> = status
+            .iter()
+            .filter(|status| status.state.is_known_down())
+            .map(|status| status.name.clone())
+            .collect();
         move |server| {
             let name = server.name.as_str();
             !down.contains(name)
@@ -271,13 +257,6 @@ impl<'a> Route<'a> {
                 && !visit.tried.contains(&server.name)
                 && self.may_enter(network, server)
         }
-    }
-
-    /// Servers that were looked at and do not answer.
-    fn known_down(&self) -> HashSet<String> {
-        let status = self.shared.library.server_status();
-        let down = status.iter().filter(|it| it.state.is_known_down());
-        down.map(|it| it.name.clone()).collect()
     }
 
     /// The documents' rules decide, and the account's privileges where no rule does.

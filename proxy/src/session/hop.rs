@@ -40,14 +40,13 @@ impl Player {
             _ => self.world.iter().map(|world| world.server.clone()).collect(),
         };
         let homeless = self.world.is_none();
-        let unasked = matches!(purpose, Purpose::Fallback { .. });
         let from = self.world.as_ref().map_or("", |world| world.server.as_str());
         let order = self.ordered.as_ref().map(|order| &order.span);
         let span = spans::journey(self.session, &purpose, from, &self.login, order);
         let end = async move {
             // Who logs in anew for a server's new content is not asked to do that again.
             let enough = |refusal: &Refusal| join && !returns && refusal.needs_reconnect();
-            let route = Route::new(&shared, &who.name, leaving, homeless, unasked, targets);
+            let route = Route::new(&shared, &who.name, leaving, homeless, targets);
             let outcome = travel_to_any(&shared, &who, route, enough).await;
             if returns {
                 reconnect::forget(&shared, &who.name).await;

@@ -113,38 +113,6 @@ async fn every_player_ends_somewhere_or_is_told_why_not() {
     .await;
 }
 
-/// To try a server that is silent takes ten seconds.
-#[tokio::test(flavor = "multi_thread")]
-async fn servers_known_to_be_down_are_tried_last() {
-    within(FOREVER, async {
-        let [home, hung, spare] = servers::<3>();
-        let probe = "probe: { interval: 2s, timeout: 1s }";
-        let documents = Documents::new()
-            .server_with("home", home.addr(), "fallbacks: [ { server: hung }, { server: spare } ]")
-            .server_with("hung", hung.addr(), probe)
-            .server_with("spare", spare.addr(), "fallbacks: [ { server: hung } ]");
-        let proxy = Launch::new(documents).content_of(&["home", "hung", "spare"]).start().await;
-        let alice = proxy.join("alice").await;
-        hung.set_rule(LoginRule::Silent);
-        eventually("the proxy's knowledge", Duration::from_secs(20), || {
-            proxy.metric("backend_up", &[("server", "hung")]) == 0.0
-        })
-        .await;
-        let began = Instant::now();
-        home.shutdown("Nightly backup", true).await;
-        eventually("the player on the other server", SOON, || spare.players() == ["alice"]).await;
-        println!("passed over a hung server in {:?}", began.elapsed());
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-
-        // Where nothing else is left it is tried all the same.
-        hung.set_rule(LoginRule::Accept);
-        spare.shutdown("Nightly backup", true).await;
-        eventually("the player on what is left", SOON, || hung.players() == ["alice"]).await;
-        assert_sound(&alice);
-    })
-    .await;
-}
-
 /// Two servers let everybody in, hang up at once, and are each other's fallback.
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_that_send_players_on_to_each_other_end_in_one_message() {

@@ -291,7 +291,7 @@ fn every_player_ends_somewhere_or_is_told_why_not() {
             "full: the server is full",
             "drain: nobody is let in there any more",
             "off: it is out of service",
-            "pair: none of its servers can take you now",
+            "hole: no server answers there",
         ] {
             assert!(text.contains(words), "{text}");
         }
