@@ -23,7 +23,7 @@ use mesegate_proto::admin::v1::FailureReason as Reason;
 use mesegate_proto::control::v1::command::Op;
 use mesegate_proto::control::v1::command_result::Result as Outcome;
 use mesegate_proto::control::v1::{
-    DataCommand, DrainCommand, KickCommand, MoveCommand, TellCommand,
+    DataCommand, DrainCommand, InspectCommand, KickCommand, MoveCommand, TellCommand,
 };
 use mesegate_resource::{GroupSpec, Kind, ProxySpec, ServerSpec};
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -165,6 +165,18 @@ impl Network for Whole {
             }
         }
         Ok(players)
+    }
+
+    async fn inspect(
+        &self,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<pb::InspectPlayerResponse, Failure> {
+        let op = Op::Inspect(InspectCommand { name: name.to_owned() });
+        match self.fleet.command_holder(name, op, deadline).await? {
+            Outcome::Inspected(found) => Ok(found),
+            _ => Err(odd()),
+        }
     }
 
     async fn carry(&self, data: DataCommand, deadline: Instant) -> Result<u32, Failure> {

@@ -121,6 +121,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     });
     let admin = Admin::bind(&options.admin, authority).await?;
     let metrics = Metrics::new()?;
+    metrics.runs_on("main");
     let fleet = Fleet::default();
     let synced = Arc::new(AtomicBool::new(false));
     let (stop, stopping) = watch::channel(false);

@@ -123,6 +123,9 @@ pub enum AccountsError {
 /// When the store cannot be used; the text has no password.
 pub fn accounts(options: &AccountsOptions) -> Result<ExitCode, AccountsError> {
     let url = options.database.url(&options.data).map_err(AccountsError::Option)?;
+    if options.database.is_in_data() {
+        folder(options)?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match &options.action {
@@ -149,6 +152,28 @@ pub fn accounts(options: &AccountsOptions) -> Result<ExitCode, AccountsError> {
             }
         }
     })
+}
+
+/// Sees to the data folder. Only what brings accounts in makes one: for anything else it is more
+/// likely that another one is meant.
+fn folder(options: &AccountsOptions) -> Result<(), AccountsError> {
+    let path = &options.data;
+    let brings =
+        matches!(options.action, Action::SetPassword { create: true, .. } | Action::Import { .. });
+    if brings {
+        std::fs::create_dir_all(path).map_err(|error| {
+            AccountsError::Option(format!("cannot make --data {}: {error}", path.display()))
+        })
+    } else if path.is_dir() {
+        Ok(())
+    } else {
+        let text = format!(
+            "there is no folder {}: name that of the proxy with --data, or its \
+                            database with --database",
+            path.display()
+        );
+        Err(AccountsError::Option(text))
+    }
 }
 
 /// The URL of the other side.
@@ -328,4 +353,31 @@ fn told(report: &Report, dry_run: bool) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_brings_accounts_in_makes_the_folder() {
+        let parent = tempfile::tempdir().unwrap();
+        let data = parent.path().join("mesegate-data");
+        let options = |action| {
+            let database = DatabaseOptions { database: None, database_file: None };
+            AccountsOptions { data: data.clone(), database, action }
+        };
+        let error = accounts(&options(Action::List)).unwrap_err().to_string();
+        assert!(error.starts_with("there is no folder "), "{error}");
+        assert!(error.contains("--data"), "{error}");
+        assert!(!data.exists());
+
+        let password_file = parent.path().join("password");
+        std::fs::write(&password_file, "correct horse").unwrap();
+        let name = "alice".to_owned();
+        let password_file = Some(password_file);
+        accounts(&options(Action::SetPassword { name, password_file, create: true })).unwrap();
+        assert!(data.join("auth.sqlite").is_file());
+        accounts(&options(Action::List)).unwrap();
+    }
 }

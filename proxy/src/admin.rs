@@ -16,6 +16,7 @@ use mesegate_admin::{
 use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::control::v1::DataCommand;
 use mesegate_protocol::ProtocolVersion;
+use mesegate_transport::Stats;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 
@@ -109,6 +110,20 @@ impl Network for Local {
             }
         }
         Ok(told)
+    }
+
+    async fn inspect(
+        &self,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<pb::InspectPlayerResponse, Failure> {
+        let (client, server) = orders::inspect(&self.shared, name, deadline).await?;
+        let player = self.player(name).ok_or_else(|| Failure::left(name))?;
+        Ok(pb::InspectPlayerResponse {
+            player: Some(player),
+            client: Some(connection(&client)),
+            server: server.as_ref().map(connection),
+        })
     }
 
     async fn carry(&self, data: DataCommand, _: Instant) -> Result<u32, Failure> {
@@ -221,6 +236,29 @@ pub(crate) fn shown(player: &Presence, proxy: &str) -> pb::Player {
         joined: Some(player.joined.into()),
         since: Some(player.since.into()),
         address: player.address.to_string(),
+    }
+}
+
+/// A connection, as the interface tells of it.
+fn connection(stats: &Stats) -> pb::Connection {
+    // Round trips are far below what a protobuf's Duration can be.
+    let time = |it: Option<Duration>| it.and_then(|it| it.try_into().ok());
+    pb::Connection {
+        rtt: time(stats.smoothed_rtt),
+        min_rtt: time(stats.min_rtt),
+        congestion_window: stats.congestion_window,
+        in_flight: stats.in_flight,
+        datagrams_in: stats.datagrams_in,
+        bytes_in: stats.bytes_in,
+        datagrams_out: stats.datagrams_out,
+        bytes_out: stats.bytes_out,
+        reliables_out: stats.reliables_out,
+        retransmits: stats.retransmits,
+        spurious_retransmits: stats.spurious_retransmits,
+        malformed: stats.malformed,
+        over_limit: stats.over_limit,
+        receive_high_water: stats.receive_high_water as u64,
+        send_high_water: stats.send_high_water as u64,
     }
 }
 

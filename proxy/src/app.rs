@@ -74,6 +74,7 @@ async fn serve(options: Options) -> Result<(), RunError> {
     let data = |error| RunError::Data { path: options.data.clone(), error };
     std::fs::create_dir_all(&options.data).map_err(data)?;
     let metrics = Metrics::new()?;
+    metrics.runs_on("main");
     let http = listen_on("--http", http_addr).await?;
     let latch: Arc<Latch> = Arc::default();
     let ready: http::Readiness = {

@@ -133,6 +133,11 @@ pub struct DatabaseOptions {
 }
 
 impl DatabaseOptions {
+    /// Whether nothing else is said than that it is in the data folder.
+    pub fn is_in_data(&self) -> bool {
+        self.database.is_none() && self.database_file.is_none()
+    }
+
     /// The URL of the account store, which is in the data folder unless something else is said.
     ///
     /// # Errors

@@ -41,8 +41,9 @@ impl Lanes {
             let (started, result) = oneshot::channel();
             let shared = Arc::clone(shared);
             let (running, held) = (running.clone(), held.clone());
-            std::thread::Builder::new().name(format!("lane-{index}")).spawn(move || {
-                run(binding, shared, patience, started, (running, held));
+            let name = format!("lane-{index}");
+            std::thread::Builder::new().name(name.clone()).spawn(move || {
+                run(&name, binding, shared, patience, started, (running, held));
             })?;
             result.await.map_err(|_| io::Error::other("a lane ended at its start"))??;
         }
@@ -56,6 +57,7 @@ impl Lanes {
 }
 
 fn run(
+    name: &str,
     binding: Binding,
     shared: Arc<Shared>,
     patience: Duration,
@@ -72,6 +74,7 @@ fn run(
     runtime.block_on(async {
         match binding.listen() {
             Ok(listener) => {
+                shared.metrics.runs_on(name);
                 let _ = started.send(Ok(()));
                 serve(listener, &shared, patience).await;
             }

@@ -335,6 +335,11 @@ impl Metrics {
         }
     }
 
+    /// Measures the tokio runtime that this is called in, under that name.
+    pub fn runs_on(&self, name: &str) {
+        self.registry.runs_on(name);
+    }
+
     /// The text that Prometheus reads.
     pub fn render(&self) -> String {
         self.registry.render()

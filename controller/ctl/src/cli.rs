@@ -137,6 +137,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         selector: Selector,
     },
+    /// How a player's connections do, when somebody says that it lags
+    Inspect {
+        /// The player
+        player: String,
+    },
     /// Sends players to another server
     Move {
         /// A player; or select many with the flags below

@@ -39,6 +39,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
     let session = Session { connection, format, timeout: server.timeout };
     match command {
         Command::Players { selector } => players::list(&session, selector).await,
+        Command::Inspect { player } => players::inspect(&session, player).await,
         Command::Move { player, to, to_group, selector, all, rate, dry_run, reconnect, repeat } => {
             let allow_reconnect = reconnect;
             use pb::target::Kind;

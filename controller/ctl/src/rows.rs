@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use mesegate_proto::admin::v1 as pb;
-use prost_types::Timestamp;
+use prost_types::{Duration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::output::{Row, plain};
@@ -70,6 +70,77 @@ impl Row for pb::Player {
             "protocol": self.protocol,
             "proxy": self.proxy,
             "address": self.address,
+        })
+    }
+}
+
+/// A connection, and whom it leads to.
+pub(crate) struct Connected {
+    pub(crate) to: String,
+    pub(crate) it: pb::Connection,
+}
+
+/// A time in milliseconds, if there is one.
+fn milliseconds(time: Option<&Duration>) -> Option<f64> {
+    time.map(|it| it.seconds as f64 * 1e3 + f64::from(it.nanos) / 1e6)
+}
+
+impl Row for Connected {
+    const COLUMNS: &'static [&'static str] = &[
+        "TO",
+        "RTT",
+        "LOWEST",
+        "WINDOW",
+        "IN FLIGHT",
+        "IN",
+        "OUT",
+        "RELIABLE",
+        "AGAIN",
+        "NEEDLESS",
+        "MALFORMED",
+        "OVER LIMIT",
+    ];
+
+    fn cells(&self) -> Vec<String> {
+        let time = |it: Option<&Duration>| {
+            milliseconds(it).map_or_else(|| "-".to_owned(), |it| format!("{it:.1}ms"))
+        };
+        let it = &self.it;
+        let mut cells = vec![plain(&self.to), time(it.rtt.as_ref()), time(it.min_rtt.as_ref())];
+        let numbers = [
+            it.congestion_window,
+            it.in_flight,
+            it.datagrams_in,
+            it.datagrams_out,
+            it.reliables_out,
+            it.retransmits,
+            it.spurious_retransmits,
+            it.malformed,
+            it.over_limit,
+        ];
+        cells.extend(numbers.map(|number| number.to_string()));
+        cells
+    }
+
+    fn value(&self) -> Value {
+        let it = &self.it;
+        json!({
+            "to": self.to,
+            "rttMs": milliseconds(it.rtt.as_ref()),
+            "minRttMs": milliseconds(it.min_rtt.as_ref()),
+            "congestionWindow": it.congestion_window,
+            "inFlight": it.in_flight,
+            "datagramsIn": it.datagrams_in,
+            "bytesIn": it.bytes_in,
+            "datagramsOut": it.datagrams_out,
+            "bytesOut": it.bytes_out,
+            "reliablesOut": it.reliables_out,
+            "retransmits": it.retransmits,
+            "spuriousRetransmits": it.spurious_retransmits,
+            "malformed": it.malformed,
+            "overLimit": it.over_limit,
+            "receiveHighWater": it.receive_high_water,
+            "sendHighWater": it.send_high_water,
         })
     }
 }

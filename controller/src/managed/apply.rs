@@ -12,7 +12,7 @@ use kube::{Client, Error, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::objects::{MANAGED_BY, SERVER, Source};
+use super::objects::{MANAGED_BY, SERVER, Source, claim_name, config_name};
 use crate::cluster::controlled_by;
 use crate::metrics::Metrics;
 use crate::writer::MANAGER;
@@ -77,9 +77,9 @@ impl Applier {
     pub async fn remove(&self, name: &str, uid: &str, set: &StatefulSet) {
         let result = async {
             self.delete::<Service>(name, uid).await?;
-            self.delete::<ConfigMap>(&format!("{name}-config"), uid).await?;
+            self.delete::<ConfigMap>(&config_name(name), uid).await?;
             // One that is to stay belongs to nobody.
-            self.delete::<PersistentVolumeClaim>(&format!("{name}-world"), uid).await?;
+            self.delete::<PersistentVolumeClaim>(&claim_name(name), uid).await?;
             self.delete_if::<StatefulSet>(name, &set.metadata).await
         };
         match result.await {

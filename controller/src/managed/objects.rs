@@ -51,15 +51,25 @@ pub struct Source<'a> {
     pub managed: &'a Managed,
 }
 
+/// What the ConfigMap of a server is called.
+pub fn config_name(server: &str) -> String {
+    format!("{server}-config")
+}
+
+/// What the claim of a server is called.
+pub fn claim_name(server: &str) -> String {
+    format!("{server}-world")
+}
+
 impl Source<'_> {
     /// Name of its ConfigMap.
     pub fn config_name(&self) -> String {
-        format!("{}-config", self.name)
+        config_name(self.name)
     }
 
     /// Name of the claim of its volume.
     pub fn claim_name(&self) -> String {
-        format!("{}-world", self.name)
+        claim_name(self.name)
     }
 
     /// Its `minetest.conf`.
@@ -134,6 +144,7 @@ impl Source<'_> {
     /// What its pods are made of.
     pub fn template(&self) -> Value {
         let Managed { image, image_pull_policy, game, port, mods, resources, .. } = self.managed;
+        let Managed { image_pull_secrets, node_selector, tolerations, .. } = self.managed;
         let mut volumes = vec![
             json!({ "name": "config", "configMap": { "name": self.config_name() } }),
             json!({ "name": "world", "persistentVolumeClaim": { "claimName": self.claim_name() } }),
@@ -182,6 +193,33 @@ impl Source<'_> {
         if let Some(resources) = resources {
             container["resources"] = json!(resources);
         }
+        let mut spec = json!({
+            "automountServiceAccountToken": false,
+            "enableServiceLinks": false,
+            "terminationGracePeriodSeconds": GRACE,
+            "securityContext": {
+                "runAsNonRoot": true,
+                "runAsUser": USER,
+                "runAsGroup": USER,
+                "fsGroup": USER,
+                "seccompProfile": { "type": "RuntimeDefault" },
+            },
+            "containers": [container],
+            "volumes": volumes,
+        });
+        // Only if given: otherwise the revision of every server would change with the release.
+        if !image_pull_secrets.is_empty() {
+            spec["imagePullSecrets"] = json!(image_pull_secrets);
+        }
+        if !node_selector.is_empty() {
+            spec["nodeSelector"] = json!(node_selector);
+        }
+        if !tolerations.is_empty() {
+            spec["tolerations"] = json!(tolerations);
+        }
+        if let Some(class) = &self.managed.priority_class_name {
+            spec["priorityClassName"] = json!(class);
+        }
         json!({
             "metadata": {
                 "labels": {
@@ -192,20 +230,7 @@ impl Source<'_> {
                 },
                 "annotations": { SETTINGS: digest(&json!(self.settings())) },
             },
-            "spec": {
-                "automountServiceAccountToken": false,
-                "enableServiceLinks": false,
-                "terminationGracePeriodSeconds": GRACE,
-                "securityContext": {
-                    "runAsNonRoot": true,
-                    "runAsUser": USER,
-                    "runAsGroup": USER,
-                    "fsGroup": USER,
-                    "seccompProfile": { "type": "RuntimeDefault" },
-                },
-                "containers": [container],
-                "volumes": volumes,
-            },
+            "spec": spec,
         })
     }
 

@@ -141,6 +141,7 @@ impl Bed {
         tokio::spawn(admin.serve(whole, metrics.admin.clone()));
         let admin = Endpoint::from_shared(address).unwrap().connect().await.unwrap();
         let control = Endpoint::from_shared(url).unwrap();
+        assert!(!accounts || cluster.synced().await);
         Self { fleet, control, admin, stop, compiled: sender, _leads: leads }
     }
 
@@ -265,7 +266,9 @@ impl Proxy {
                 }
                 Op::Tell(_) => Outcome::Told(1),
                 Op::Data(data) => Outcome::Taken(data.parcels.len() as u32),
-                Op::Kick(_) | Op::Drain(_) | Op::State(_) | Op::Find(_) => Outcome::Done(Done {}),
+                Op::Kick(_) | Op::Drain(_) | Op::State(_) | Op::Find(_) | Op::Inspect(_) => {
+                    Outcome::Done(Done {})
+                }
             };
             self.result(command.id, result).await;
         }

@@ -6,6 +6,7 @@ use mesegate_controller::fleet::Fleet;
 use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::FailureReason;
 use mesegate_proto::control::v1::command::Op;
+use mesegate_proto::control::v1::connect_request::Message as Out;
 use mesegate_proto::control::v1::{CommandResult, Done, DrainCommand, command_result};
 use tonic::Code;
 
@@ -42,6 +43,30 @@ async fn moves_and_kicks_are_done_where_the_player_is() {
     assert!(kick.name == "alice" && !kick.ban && !kick.text.is_empty());
     one.done(command.id).await;
     call.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_told_by_the_proxy_that_has_them() {
+    let (bed, _one, mut two) = Bed::with_two().await;
+    let mut players = bed.players();
+    let request = pb::InspectPlayerRequest { name: "bob".into() };
+    let call = tokio::spawn(async move { players.inspect_player(request).await });
+    let command = two.command().await;
+    assert!(matches!(&command.op, Some(Op::Inspect(it)) if it.name == "bob"), "{command:?}");
+    let client = Some(pb::Connection { retransmits: 7, ..Default::default() });
+    let told = pb::InspectPlayerResponse { client, ..Default::default() };
+    let result = Some(command_result::Result::Inspected(told.clone()));
+    two.say(Out::Result(CommandResult { id: command.id, result })).await;
+    assert_eq!(call.await.unwrap().unwrap().into_inner(), told);
+
+    // One of an older release.
+    let mut players = bed.players();
+    let request = pb::InspectPlayerRequest { name: "bob".into() };
+    let call = tokio::spawn(async move { players.inspect_player(request).await });
+    let command = two.command().await;
+    two.fail(command.id, pb::FailureReason::InvalidField).await;
+    let status = call.await.unwrap().unwrap_err();
+    assert_eq!(reason(&status), "INVALID_FIELD");
 }
 
 #[tokio::test(flavor = "multi_thread")]

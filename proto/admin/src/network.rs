@@ -158,6 +158,13 @@ pub trait Network: Send + Sync + 'static {
         self.player(name).ok_or_else(|| Failure::no_such_player(name))
     }
 
+    /// How the connections of a player do.
+    async fn inspect(
+        &self,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<pb::InspectPlayerResponse, Failure>;
+
     /// Hands data of servers' mods to another server's, by way of a player there; gives how many of
     /// the parcels were taken, from the first on.
     async fn carry(&self, data: DataCommand, deadline: Instant) -> Result<u32, Failure>;

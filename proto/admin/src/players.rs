@@ -41,6 +41,19 @@ impl PlayerService for Service {
         self.0.look(Verb::GET_PLAYER, request, get).await
     }
 
+    async fn inspect_player(
+        &self,
+        request: Request<pb::InspectPlayerRequest>,
+    ) -> Result<Response<pb::InspectPlayerResponse>, Status> {
+        let inspect = async |api: Arc<Api>, call: Call, message: pb::InspectPlayerRequest| {
+            let addresses = call.actor.sees_addresses().await?;
+            let mut found = api.network.inspect(&message.name, call.deadline).await?;
+            found.player = found.player.map(|player| shown(player, addresses));
+            Ok(found)
+        };
+        self.0.look(Verb::INSPECT_PLAYER, request, inspect).await
+    }
+
     type WatchPlayersStream = watch::Events<pb::WatchPlayersResponse>;
 
     async fn watch_players(

@@ -75,6 +75,7 @@ macro_rules! verbs {
 verbs! {
     LIST_PLAYERS = "PlayerService" "ListPlayers" Viewer, "list" "players" "";
     GET_PLAYER = "PlayerService" "GetPlayer" Viewer, "get" "players" "";
+    INSPECT_PLAYER = "PlayerService" "InspectPlayer" Moderator, "get" "players" "connection";
     WATCH_PLAYERS = "PlayerService" "WatchPlayers" Viewer, "watch" "players" "";
     MOVE_PLAYER = "PlayerService" "MovePlayer" Moderator, "create" "players" "move";
     MOVE_PLAYERS = "PlayerService" "MovePlayers" Moderator, "create" "players" "move";

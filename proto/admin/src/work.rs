@@ -173,6 +173,7 @@ fn span(command: &Command) -> Span {
         Some(Op::State(_)) => "state",
         Some(Op::Data(_)) => "data",
         Some(Op::Find(_)) => "find",
+        Some(Op::Inspect(_)) => "inspect",
         None => "unknown",
     };
     let span = tracing::info_span!(target: TARGET, "command", op);
@@ -192,7 +193,9 @@ fn result(id: u64, outcome: Result<Outcome, Failure>) -> CommandResult {
 /// Whether what a proxy asks for is within bounds, and something that proxies can ask for.
 fn check(command: &Command) -> Result<(), Failure> {
     let text = match &command.op {
-        Some(Op::Drain(_)) => return Err(Failure::field("op", "not for controllers")),
+        Some(Op::Drain(_) | Op::Inspect(_)) => {
+            return Err(Failure::field("op", "not for controllers"));
+        }
         Some(Op::Kick(it)) => &it.text,
         Some(Op::Tell(it)) => &it.text,
         _ => return Ok(()),
@@ -221,7 +224,9 @@ fn record(op: &Op) -> Option<(&'static str, String)> {
             let subject = format!("server {} to {}", it.server, it.state().as_str_name());
             Some(("SetServerState", subject))
         }
-        Op::Move(_) | Op::Tell(_) | Op::Drain(_) | Op::Data(_) | Op::Find(_) => None,
+        Op::Move(_) | Op::Tell(_) | Op::Drain(_) | Op::Data(_) | Op::Find(_) | Op::Inspect(_) => {
+            None
+        }
     }
 }
 
@@ -261,6 +266,7 @@ async fn carry_out(
         }
         Some(Op::Data(it)) => Ok(Outcome::Taken(network.carry(it, deadline).await?)),
         Some(Op::Find(it)) => Ok(Outcome::Player(network.find(&it.name, deadline).await?)),
+        Some(Op::Inspect(it)) => Ok(Outcome::Inspected(network.inspect(&it.name, deadline).await?)),
         // A newer release's.
         None => Err(Failure::field("op", "this release does not know the command")),
     }
@@ -268,7 +274,9 @@ async fn carry_out(
 
 #[cfg(test)]
 mod tests {
-    use mesegate_proto::control::v1::{DrainCommand, KickCommand, SetStateCommand, TellCommand};
+    use mesegate_proto::control::v1::{
+        DrainCommand, InspectCommand, KickCommand, SetStateCommand, TellCommand,
+    };
 
     use super::*;
 
@@ -278,7 +286,8 @@ mod tests {
         let kick =
             |length| Op::Kick(KickCommand { text: "x".repeat(length), ..Default::default() });
         assert!(check(kick(WITH_COLOURS)).is_ok());
-        for op in [kick(WITH_COLOURS + 1), Op::Drain(DrainCommand::default())] {
+        let inspect = Op::Inspect(InspectCommand::default());
+        for op in [kick(WITH_COLOURS + 1), Op::Drain(DrainCommand::default()), inspect] {
             assert_eq!(check(op).unwrap_err().reason, pb::FailureReason::InvalidField);
         }
     }

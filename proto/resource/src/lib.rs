@@ -38,7 +38,10 @@ pub use document::{Document, Header, Kind, Metadata};
 pub use endpoint::{Endpoint, ServiceRef};
 pub use group::{EmptyPolicy, GroupSpec, GroupStatus, Strategy};
 pub use lenient::Lenient;
-pub use managed::{Amounts, Managed, Mod, ModVolume, PullPolicy, Resources, Storage, WhenDeleted};
+pub use managed::{
+    Amounts, ImagePullSecret, Managed, Mod, ModVolume, PullPolicy, Resources, Storage, TaintEffect,
+    Toleration, TolerationOperator, WhenDeleted,
+};
 pub use mod_api::{ModApi, ModRight};
 pub use name::{Name, ObjectName};
 pub use probe::{Interval, Probe};

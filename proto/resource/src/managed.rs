@@ -1,5 +1,7 @@
 //! Servers that the controller runs itself.
 
+mod placement;
+
 use std::collections::BTreeMap;
 
 use serde::de::{Deserializer, Error, Unexpected};
@@ -8,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::{self, Fault};
 use crate::name::{Name, ObjectName};
 use crate::quantity::Quantity;
+pub use placement::{TaintEffect, Toleration, TolerationOperator};
 
 /// Settings in `config`.
 const MAX_SETTINGS: usize = 128;
@@ -43,6 +46,18 @@ pub struct Managed {
     /// When the image is fetched; without it, as Kubernetes does for the image's tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<PullPolicy>,
+    /// Secrets with credentials for the image's registry, instead of those of the ServiceAccount
+    /// default. At most 8.
+    #[serde(
+        default,
+        deserialize_with = "check::list::<_, _, 8>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[cfg_attr(feature = "crd", schemars(length(max = 8), extend(
+        "x-kubernetes-list-type" = "map",
+        "x-kubernetes-list-map-keys" = ["name"]
+    )))]
+    pub image_pull_secrets: Vec<ImagePullSecret>,
     /// Id of the game, which the image has to have: the name of its folder.
     #[serde(default = "minetest_game", deserialize_with = "game")]
     #[cfg_attr(feature = "crd", schemars(length(max = 63), extend(
@@ -75,12 +90,37 @@ pub struct Managed {
     /// What the pod is given, and the most that it may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
+    /// Labels that a node has to have for the pod to run there. At most 32.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "crd", schemars(schema_with = "crate::schema::labels::<32>"))]
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints of nodes that do not keep the pod away. At most 16.
+    #[serde(
+        default,
+        deserialize_with = "check::list::<_, _, 16>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[cfg_attr(feature = "crd", schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic")))]
+    pub tolerations: Vec<Toleration>,
+    /// PriorityClass of the pod, which says who goes first where there is no room for all; without
+    /// it, the cluster's default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority_class_name: Option<ObjectName>,
     /// The volume of the world.
     #[serde(default)]
     pub storage: Storage,
     /// What becomes of the volume when this object is deleted, or is no longer managed.
     #[serde(default)]
     pub when_deleted: WhenDeleted,
+}
+
+/// A Secret with credentials for a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "crd", derive(schemars::JsonSchema), schemars(inline))]
+pub struct ImagePullSecret {
+    /// Its name.
+    pub name: ObjectName,
 }
 
 /// A mod or modpack.
@@ -213,6 +253,13 @@ impl Managed {
         if self.storage.size.thousandths() == 0 {
             return Err(Fault::new("spec.managed.storage.size", "write more than 0"));
         }
+        for (index, it) in self.image_pull_secrets.iter().enumerate() {
+            if self.image_pull_secrets.iter().take(index).any(|other| other.name == it.name) {
+                let field = format!("spec.managed.imagePullSecrets[{index}]");
+                return Err(Fault::new(field, format!("{} is there already", it.name.as_str())));
+            }
+        }
+        placement::check(&self.node_selector, &self.tolerations)?;
         for (index, it) in self.mods.iter().enumerate() {
             let field = format!("spec.managed.mods[{index}]");
             if it.config_map.is_some() == it.persistent_volume_claim.is_some() {

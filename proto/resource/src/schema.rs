@@ -95,23 +95,55 @@ text!(Reason, "Reason", {
     "pattern": "^[A-Z][A-Za-z]*$",
 });
 
+/// What a label is called.
+const LABEL: &str = "matches('^([-0-9a-z.]+/)?[0-9A-Za-z]([-0-9A-Za-z_.]{0,61}[0-9A-Za-z])?$')";
+
+const LABEL_MESSAGE: &str = "write labels as NAME or PREFIX/NAME, such as mesegate.dev/group";
+
+/// The name of a label.
+pub(crate) fn label(_: &mut SchemaGenerator) -> Schema {
+    label_that(format!("self.{LABEL}"))
+}
+
+/// The name of a label, or an empty text.
+pub(crate) fn optional_label(_: &mut SchemaGenerator) -> Schema {
+    label_that(format!("self == '' || self.{LABEL}"))
+}
+
+fn label_that(rule: String) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 317,
+        "x-kubernetes-validations": [{ "rule": rule, "message": LABEL_MESSAGE }],
+    })
+}
+
 /// Labels with their values.
-pub(crate) fn label_values(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "object", "additionalProperties": label_value() })
+pub(crate) fn labels<const MAX: usize>(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": MAX,
+        "x-kubernetes-validations": [{
+            "rule": format!("self.all(key, key.size() <= 317 && key.{LABEL})"),
+            "message": LABEL_MESSAGE,
+        }],
+        "additionalProperties": label_value(generator),
+    })
 }
 
 /// Values of one label.
-pub(crate) fn label_value_list(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn label_value_list(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "maxItems": 32,
         "x-kubernetes-list-type": "atomic",
-        "items": label_value(),
+        "items": label_value(generator),
     })
 }
 
-fn label_value() -> Value {
-    json!({
+/// The value of a label.
+pub(crate) fn label_value(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
         "type": "string",
         "maxLength": 63,
         "x-kubernetes-validations": [{

@@ -20,14 +20,7 @@ use crate::check::{self, Fault};
 pub struct Selector {
     /// Labels with their values. At most 16.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[cfg_attr(feature = "crd", schemars(extend(
-        "maxProperties" = 16,
-        "x-kubernetes-validations" = [{
-            "rule": "self.all(key, key.size() <= 317 && \
-                     key.matches('^([-0-9a-z.]+/)?[0-9A-Za-z]([-0-9A-Za-z_.]{0,61}[0-9A-Za-z])?$'))",
-            "message": "write labels as NAME or PREFIX/NAME, such as mesegate.dev/group"
-        }]
-    ), schema_with = "crate::schema::label_values"))]
+    #[cfg_attr(feature = "crd", schemars(schema_with = "crate::schema::labels::<16>"))]
     pub match_labels: BTreeMap<String, String>,
     /// Conditions on labels. At most 16.
     #[serde(deserialize_with = "check::list::<_, _, 16>", skip_serializing_if = "Vec::is_empty")]
@@ -46,12 +39,7 @@ pub struct Selector {
 )))]
 pub struct Expression {
     /// The label.
-    #[cfg_attr(feature = "crd", schemars(length(max = 317), extend(
-        "x-kubernetes-validations" = [{
-            "rule": "self.matches('^([-0-9a-z.]+/)?[0-9A-Za-z]([-0-9A-Za-z_.]{0,61}[0-9A-Za-z])?$')",
-            "message": "write labels as NAME or PREFIX/NAME, such as mesegate.dev/group"
-        }]
-    )))]
+    #[cfg_attr(feature = "crd", schemars(schema_with = "crate::schema::label"))]
     pub key: String,
     /// What has to hold.
     pub operator: Operator,
@@ -87,18 +75,11 @@ impl Selector {
     }
 
     pub(crate) fn check(&self, field: &str) -> Result<(), Fault> {
-        let labels = format!("{field}.matchLabels");
         if self.match_labels.is_empty() && self.match_expressions.is_empty() {
             let what = "write at least one label in matchLabels or matchExpressions";
             return Err(Fault::new(field, what));
         }
-        if self.match_labels.len() > 16 {
-            return Err(Fault::new(labels, "at most 16 labels"));
-        }
-        for (key, value) in &self.match_labels {
-            check_key(key, &labels)?;
-            check_value(value, &labels)?;
-        }
+        check_labels(&self.match_labels, 16, &format!("{field}.matchLabels"))?;
         for (index, expression) in self.match_expressions.iter().enumerate() {
             let field = format!("{field}.matchExpressions[{index}]");
             check_key(&expression.key, &format!("{field}.key"))?;
@@ -127,7 +108,22 @@ impl Expression {
     }
 }
 
-fn check_key(key: &str, field: &str) -> Result<(), Fault> {
+pub(crate) fn check_labels(
+    labels: &BTreeMap<String, String>,
+    max: usize,
+    field: &str,
+) -> Result<(), Fault> {
+    if labels.len() > max {
+        return Err(Fault::new(field, format!("at most {max} labels")));
+    }
+    for (key, value) in labels {
+        check_key(key, field)?;
+        check_value(value, field)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn check_key(key: &str, field: &str) -> Result<(), Fault> {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(p, n)| (Some(p), n));
     let dns = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-.".contains(&c);
     let prefix = prefix.is_none_or(|p| !p.is_empty() && p.bytes().all(dns));
@@ -139,7 +135,7 @@ fn check_key(key: &str, field: &str) -> Result<(), Fault> {
     Err(Fault::new(field, what))
 }
 
-fn check_value(value: &str, field: &str) -> Result<(), Fault> {
+pub(crate) fn check_value(value: &str, field: &str) -> Result<(), Fault> {
     if is_label_text(value) {
         return Ok(());
     }

@@ -72,6 +72,12 @@ fn the_smallest_and_the_fullest_documents_are_taken() {
              'a:b-C': '# {' }, mods: [ { name: a_1, configMap: a.b }, { name: b, \
              persistentVolumeClaim: { claimName: mods, path: packs/b.c } } ], resources: { \
              requests: { cpu: 1, memory: 0.5Gi }, limits: { memory: 1Gi, ephemeral-storage: 1G } }, \
+             imagePullSecrets: [ { name: a.b }, { name: c } ], nodeSelector: { \
+             kubernetes.io/arch: amd64, games: '' }, tolerations: [ { operator: Exists }, \
+             { key: '', operator: Exists, value: '', effect: PreferNoSchedule }, \
+             { key: a.example/B_c, value: D-e }, { key: a, operator: Equal, effect: NoExecute, \
+             tolerationSeconds: 0 }, { key: a, operator: Exists, effect: NoExecute, \
+             tolerationSeconds: 2147483647 } ], priorityClassName: games, \
              storage: { size: 10Gi, storageClassName: fast.ssd }, whenDeleted: Delete } }",
         ),
         ("MinetestServerGroup", "{ selector: { matchLabels: { mesegate.dev/group: '' } } }"),

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// Maps, whose keys are operators' own; all other objects are structures.
-const MAPS: [&str; 3] = ["labels", "matchLabels", "config"];
+const MAPS: [&str; 4] = ["labels", "matchLabels", "config", "nodeSelector"];
 
 fn fullest() -> Vec<Value> {
     let document = |kind: &str, spec: Value| {
@@ -41,6 +41,9 @@ fn fullest() -> Vec<Value> {
                     { "name": "b", "persistentVolumeClaim": { "claimName": "b", "path": "c/d" } },
                 ],
                 "resources": { "requests": { "cpu": 1 }, "limits": { "memory": "1Gi" } },
+                "imagePullSecrets": [{ "name": "a" }], "nodeSelector": { "a": "b" },
+                "tolerations": [{ "key": "a", "effect": "NoExecute", "tolerationSeconds": 1 }],
+                "priorityClassName": "a",
                 "storage": { "size": "2Gi" }, "whenDeleted": "Delete",
             } }),
         ),

@@ -5,6 +5,7 @@
 mod log;
 mod process;
 mod registry;
+mod runtime;
 pub mod span;
 #[cfg(feature = "otlp")]
 mod trace;

@@ -11,6 +11,7 @@ use prometheus::{
 };
 
 use crate::process::Process;
+use crate::runtime::{Known, Runtimes};
 
 /// Bounds of histograms of times that people wait for, in seconds.
 const SECONDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -34,12 +35,14 @@ pub struct Registry {
     prefix: &'static str,
     inner: prometheus::Registry,
     series: Arc<Mutex<Vec<Series>>>,
+    runtimes: Known,
 }
 
 impl Registry {
     /// An empty one. Names of its metrics begin with `prefix` and an underscore.
     pub fn new(prefix: &'static str) -> Self {
-        Self { prefix, inner: prometheus::Registry::new(), series: Arc::default() }
+        let inner = prometheus::Registry::new();
+        Self { prefix, inner, series: Arc::default(), runtimes: Arc::default() }
     }
 
     /// What there is, in the order in which it was made.
@@ -47,15 +50,25 @@ impl Registry {
         self.series.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What all programs have: `build_info`, and what of the machine the process uses, under the
-    /// names that every Prometheus knows.
+    /// What all programs have: `build_info`, what of the machine the process uses, under the names
+    /// that every Prometheus knows, and how busy its [runtimes](Self::runs_on) are.
     ///
     /// # Errors
     /// When it is there already.
     pub fn program(&self, release: &str) -> prometheus::Result<()> {
         let build = self.gauges("build_info", "Always 1.", &["version"])?;
         build.with_label_values(&[release]).set(1);
-        self.add(Process::new()).map(|_| ())
+        self.add(Process::new())?;
+        self.add(Runtimes::new(Arc::clone(&self.runtimes))).map(|_| ())
+    }
+
+    /// Measures the tokio runtime that this is called in, under that name, from now on.
+    ///
+    /// # Panics
+    /// Outside a runtime.
+    pub fn runs_on(&self, name: &str) {
+        let mut runtimes = self.runtimes.lock().unwrap_or_else(PoisonError::into_inner);
+        runtimes.push((name.to_owned(), tokio::runtime::Handle::current()));
     }
 
     /// The text that Prometheus reads.
@@ -234,5 +247,31 @@ mod tests {
         let age = now.as_secs_f64() - value("process_start_time_seconds");
         assert!((-2.0..86_400.0).contains(&age), "{age}");
         assert!(value("process_cpu_seconds_total") >= 0.0);
+    }
+
+    #[test]
+    fn runtimes_are_measured() {
+        let registry = Registry::new("test");
+        registry.program("1.2.3").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let text = runtime.block_on(async {
+            registry.runs_on("lane-0");
+            tokio::spawn(std::future::pending::<()>());
+            for _ in 0..3 {
+                tokio::task::spawn(async {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                })
+                .await
+                .unwrap();
+            }
+            registry.render()
+        });
+        assert!(text.contains("tokio_workers{runtime=\"lane-0\"} 1\n"), "{text}");
+        assert!(text.contains("tokio_alive_tasks{runtime=\"lane-0\"} 1\n"), "{text}");
+        // Counted when the thread has nothing more to do.
+        let text = registry.render();
+        let busy = text.lines().find(|it| it.starts_with("tokio_busy_seconds_total{")).unwrap();
+        let busy: f64 = busy.rsplit(' ').next().unwrap().parse().unwrap();
+        assert!((0.06..10.0).contains(&busy), "{busy}");
     }
 }

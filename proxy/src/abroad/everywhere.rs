@@ -140,6 +140,14 @@ impl Network for Everywhere {
         }
     }
 
+    async fn inspect(
+        &self,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<pb::InspectPlayerResponse, Failure> {
+        self.local.inspect(name, deadline).await
+    }
+
     async fn carry(&self, data: DataCommand, deadline: Instant) -> Result<u32, Failure> {
         self.local.carry(data, deadline).await
     }

@@ -6,6 +6,7 @@ use mesegate_admin::{self as admin, Failure};
 use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::FailureReason as Reason;
 use mesegate_resource::Target;
+use mesegate_transport::Stats;
 use tokio::sync::oneshot;
 use tracing::Span;
 
@@ -99,14 +100,33 @@ pub(super) async fn kick(
     kick: admin::Kick,
     deadline: Instant,
 ) -> Result<(), Failure> {
-    let (done, taken) = oneshot::channel();
     let admin::Kick { text, reconnect, ban } = kick;
     let source = if ban { "ban" } else { "operator" };
-    let order = Order::Kick(Kick { source, text, reconnect, done });
-    shared.players.order(name, order).map_err(|why| undelivered(name, why))?;
-    let patience = deadline.saturating_duration_since(Instant::now());
-    match tokio::time::timeout(patience, taken).await {
-        Ok(Ok(())) => Ok(()),
+    let order = |done| Order::Kick(Kick { source, text, reconnect, done });
+    answered(shared, name, order, deadline).await
+}
+
+/// Counters of a player's connections to the client and, if on a server, to that.
+pub(super) async fn inspect(
+    shared: &Shared,
+    name: &str,
+    deadline: Instant,
+) -> Result<(Stats, Option<Stats>), Failure> {
+    let inspected = answered(shared, name, Order::Inspect, deadline).await?;
+    inspected.ok_or_else(|| Failure::new(Reason::PlayerNotReady, "the player is still joining"))
+}
+
+/// Gives a player's task an order and waits for its answer.
+async fn answered<T>(
+    shared: &Shared,
+    name: &str,
+    order: impl FnOnce(oneshot::Sender<T>) -> Order,
+    deadline: Instant,
+) -> Result<T, Failure> {
+    let (done, answer) = oneshot::channel();
+    shared.players.order(name, order(done)).map_err(|why| undelivered(name, why))?;
+    match tokio::time::timeout_at(deadline.into(), answer).await {
+        Ok(Ok(answer)) => Ok(answer),
         Ok(Err(_)) => Err(Failure::left(name)),
         Err(_) => Err(Failure::timeout()),
     }

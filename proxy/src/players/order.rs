@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use mesegate_resource::Target;
+use mesegate_transport::Stats;
 use tokio::sync::oneshot;
 use tracing::Span;
 
@@ -18,6 +19,9 @@ pub enum Order {
     Leave,
     /// Write a line into the chat.
     Tell(String),
+    /// Tell the counters of the connections to the client and, if on one, to the server; nothing
+    /// while joining.
+    Inspect(oneshot::Sender<Option<(Stats, Option<Stats>)>>),
 }
 
 /// Go somewhere else.

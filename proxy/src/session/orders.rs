@@ -18,6 +18,12 @@ impl Player {
         match order {
             Order::Tell(text) => self.tell(&text),
             Order::Leave => Err(End::Leave("draining")),
+            Order::Inspect(done) => {
+                let server = self.world.as_ref().map(|world| world.link.stats());
+                // Who asked may have stopped waiting.
+                let _ = done.send(Some((self.client.stats(), server)));
+                Ok(())
+            }
             Order::Kick(kick) => {
                 self.shared.metrics.kicks_total.with_label_values(&[kick.source]).inc();
                 Err(End::Deny(denial(kick)))
@@ -99,6 +105,9 @@ pub(super) async fn sent_away(place: &mut Place, shared: &Shared) -> Denial {
             Order::Move(order) => {
                 let text = "the player is still joining";
                 answer(order, Err(NotMoved::new("not_ready", text)));
+            }
+            Order::Inspect(done) => {
+                let _ = done.send(None);
             }
             // There is no chat yet.
             Order::Tell(_) => {}

@@ -5,12 +5,44 @@ use std::time::Duration;
 use mesegate_proto::admin::v1 as pb;
 use mesegate_proto::admin::v1::watch_players_response::Event;
 use mesegate_testkit::Closed;
-use tonic::Streaming;
+use tonic::{Code, Streaming};
 
-use crate::client::Net;
+use crate::client::{Net, assert_reason};
 use crate::support::{ARENA, SOON, eventually, go, within};
 
 const FOREVER: u64 = 60;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_of_a_player_are_told() {
+    within(FOREVER, async {
+        let net = Net::start().await;
+        let bob = net.proxy.join("bob").await;
+        let inspect = async |name: &str| {
+            let request = net.admin.ask(pb::InspectPlayerRequest { name: name.into() });
+            net.admin.players().inspect_player(request).await.map(tonic::Response::into_inner)
+        };
+        let before = inspect("bob").await.unwrap();
+        let player = before.player.unwrap();
+        assert_eq!((player.name.as_str(), player.server.as_str()), ("bob", "lobby"));
+        let [client, server] = [before.client.unwrap(), before.server.unwrap()];
+        for it in [&client, &server] {
+            assert!(it.datagrams_in > 0 && it.datagrams_out > 0 && it.bytes_out > 0, "{it:?}");
+            assert!(it.reliables_out > 0 && it.congestion_window > 0, "{it:?}");
+            assert_eq!((it.malformed, it.over_limit), (0, 0));
+            let rtt = it.rtt.unwrap();
+            assert!((rtt.seconds, rtt.nanos) > (0, 0), "{rtt:?}");
+        }
+
+        // That to the client goes on, that to the server is another one.
+        go(&bob, "arena", ARENA).await;
+        let after = inspect("bob").await.unwrap();
+        assert!(after.client.unwrap().datagrams_in > client.datagrams_in);
+        assert_eq!(after.player.unwrap().server, "arena");
+        assert!(after.server.is_some());
+        assert_reason(inspect("carol").await, Code::NotFound, "NO_SUCH_PLAYER");
+    })
+    .await;
+}
 
 async fn next(events: &mut Streaming<pb::WatchPlayersResponse>) -> Event {
     let event = tokio::time::timeout(SOON, events.message()).await.expect("an event");

@@ -171,7 +171,8 @@ async fn metrics_are_those_of_the_manual_and_name_no_players() {
         let samples: Vec<&str> =
             page.lines().filter(|l| !l.starts_with('#') && !l.is_empty()).collect();
         for line in &samples {
-            let known = ["mesegate_proxy_", "process_"].iter().any(|it| line.starts_with(it));
+            let known =
+                ["mesegate_proxy_", "process_", "tokio_"].iter().any(|it| line.starts_with(it));
             assert!(known, "{line}");
             for private in ["alice", "bob", "127.0.0.1"] {
                 assert!(!line.contains(private), "{line}");

@@ -72,6 +72,7 @@ pub(crate) const PRINTED: &[(&str, &str, &str)] = &[
     ("doc/accounts.md", "mesegate-proxy accounts list", "Alice"),
     ("doc/accounts.md", "mesegate-proxy accounts show", "Alice"),
     ("doc/admin.md", "mesegatectl players", "alice"),
+    ("doc/admin.md", "mesegatectl inspect alice", "server lobby"),
     ("doc/admin.md", "mesegatectl move alice", "arena"),
     ("doc/admin.md", "grpcurl", "players"),
     ("doc/install.md", "kubectl get -n games mts", "arena"),

@@ -34,7 +34,8 @@ const ACCOUNTS: [(&str, &str); 3] = [
          [get, list, watch, create, delete] }\n\
          - { apiGroups: [mesegate.dev], resources: [players/move, players/kick, players/message, \
          servers/drain, proxies/drain], verbs: [create] }\n\
-         - { apiGroups: [mesegate.dev], resources: [players/addresses], verbs: [get] }\n",
+         - { apiGroups: [mesegate.dev], resources: [players/addresses, players/connection], \
+         verbs: [get] }\n",
     ),
     ("viewer", "- { apiGroups: [mesegate.dev], resources: [players], verbs: [list] }\n"),
     ("bouncer", "- { apiGroups: [mesegate.dev], resources: [players/kick], verbs: [create] }\n"),

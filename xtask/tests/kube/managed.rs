@@ -2,6 +2,8 @@
 //! what the StatefulSet controller would, and nothing collects what belongs to deleted objects;
 //! `cargo xtask e2e` has both.
 
+mod placement;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -144,6 +146,7 @@ fn managed_servers_are_made_and_changed_one_after_the_other() {
     order(&cluster, &all("luanti:2"));
     volumes(&cluster);
     state(&cluster);
+    placement::follows(&cluster);
     no_longer_managed(&cluster);
     again(&cluster);
     let log = controller.log();

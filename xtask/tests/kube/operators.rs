@@ -57,6 +57,10 @@ fn players_of_all_proxies_are_listed_moved_kicked_and_banned() {
     let table = String::from_utf8_lossy(&table.stdout).into_owned();
     println!("{table}");
     assert!(table.contains("proxy-a") && table.contains("proxy-b"), "{table}");
+    let connections = desk.ctl("operator", &["inspect", "bob"]);
+    let connections = String::from_utf8_lossy(&connections.stdout).into_owned();
+    println!("{connections}");
+    assert!(connections.contains("\nclient ") && connections.contains("\nserver lobby "));
     let moved = desk.ctl("operator", &["move", "--all", "--to", "arena"]);
     assert!(moved.status.success(), "{moved:?}");
     for bot in [&alice, &bob, &carol] {
@@ -166,6 +170,7 @@ fn credentials_and_rights_are_those_of_the_cluster() {
         ("PlayerService/MovePlayer", r#"{"name": "alice", "target": {"server": "arena"}}"#);
     for (method, data) in [
         ("PlayerService/GetPlayer", r#"{"name": "alice"}"#),
+        ("PlayerService/InspectPlayer", r#"{"name": "alice"}"#),
         ("PlayerService/KickPlayer", kick),
         (move_one, to),
         ("BanService/CreateBan", ban),

@@ -27,6 +27,15 @@ pub(super) async fn list(session: &Session, selector: Selector) -> Result<(), Er
     session.list(&players)
 }
 
+pub(super) async fn inspect(session: &Session, name: String) -> Result<(), Error> {
+    let request = session.request(pb::InspectPlayerRequest { name });
+    let found = client(session).inspect_player(request).await?.into_inner();
+    let server = found.player.unwrap_or_default().server;
+    let ends = [("client".to_owned(), found.client), (format!("server {server}"), found.server)];
+    let known = ends.into_iter().filter_map(|(to, it)| Some(rows::Connected { to, it: it? }));
+    session.list(&known.collect::<Vec<_>>())
+}
+
 pub(super) async fn go(session: &Session, request: pb::MovePlayerRequest) -> Result<(), Error> {
     let name = request.name.clone();
     let done = client(session).move_player(session.request(request)).await?.into_inner();

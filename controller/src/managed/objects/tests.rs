@@ -61,6 +61,10 @@ fn pods_change_with_the_document_and_with_nothing_else() {
         r#"{"imagePullPolicy": "Always"}"#,
         r#"{"resources": {"limits": {"memory": "1Gi"}}}"#,
         r#"{"mods": [{"name": "a", "configMap": "b"}]}"#,
+        r#"{"imagePullSecrets": [{"name": "registry"}]}"#,
+        r#"{"nodeSelector": {"games": "yes"}}"#,
+        r#"{"tolerations": [{"operator": "Exists"}]}"#,
+        r#"{"priorityClassName": "games"}"#,
     ] {
         assert_ne!(plain, revision(other), "{other}");
     }
@@ -70,6 +74,53 @@ fn pods_change_with_the_document_and_with_nothing_else() {
     assert_eq!(stopped["spec"]["replicas"], 0);
     assert_eq!(stopped["metadata"]["annotations"][ROLLED], "true");
     assert_eq!(stopped["metadata"]["annotations"][REVISION], *plain);
+}
+
+#[test]
+fn nodes_and_credentials_are_the_pods_as_they_are_given() {
+    let fields = json!({
+        "imagePullSecrets": [{ "name": "b" }, { "name": "a" }],
+        "nodeSelector": { "games.example/disk": "fast", "luanti": "" },
+        "tolerations": [
+            { "key": "games", "operator": "Equal", "value": "luanti", "effect": "NoSchedule" },
+            { "key": "slow", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60 },
+            { "operator": "Exists", "effect": "PreferNoSchedule" },
+        ],
+        "priorityClassName": "games",
+    });
+    let given = managed(&fields.to_string());
+    let mut spec = source(&given).template()["spec"].clone();
+    for (name, value) in fields.as_object().unwrap() {
+        assert_eq!(&spec[name], value);
+        spec.as_object_mut().unwrap().remove(name);
+    }
+    // The rest is as without them, and what is empty is as if it were not there.
+    let empty = r#"{"imagePullSecrets": [], "nodeSelector": {}, "tolerations": []}"#;
+    for text in ["{}", empty] {
+        assert_eq!(spec, source(&managed(text)).template()["spec"], "{text}");
+    }
+}
+
+/// What the last release made of these documents. With another digest, an upgrade of the controller
+/// ends every pod once.
+#[test]
+fn what_is_not_asked_for_changes_no_pods() {
+    for (text, template, set) in [
+        ("{}", "18f98bece049dcffb2433fb295138086", "bc7d20d269edc203dd9d4311308212aa"),
+        (
+            r#"{"imagePullPolicy": "Always", "config": {"motd": "x"},
+                "mods": [{"name": "a", "configMap": "b"}],
+                "resources": {"limits": {"memory": "1Gi"}}}"#,
+            "8772c3e8f280d3a9ee0af280363788f7",
+            "ace7b25d2f5e4cf6ea5ae4d8b9158cbb",
+        ),
+    ] {
+        let managed = managed(text);
+        let source = source(&managed);
+        let made = source.template();
+        let said = [digest(&made), digest(&source.stateful_set(&made, false, false))];
+        assert_eq!(said, [template, set], "{text}");
+    }
 }
 
 #[test]

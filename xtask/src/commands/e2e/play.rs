@@ -110,6 +110,11 @@ pub(super) fn run(steps: &Steps, cluster: &Cluster, address: SocketAddr) -> Resu
     let said = operator.does(&["move", "alice", "--to", "lobby"])?;
     operator.sees("alice", Some("lobby"))?;
     steps.done(&format!("the operator has moved them back: {}", said.trim()));
+    let connections = operator.does(&["inspect", "alice"])?;
+    if !connections.contains("\nserver lobby ") {
+        return Err(unexpected(&format!("mesegatectl inspect: {connections}")));
+    }
+    print!("{connections}");
 
     let seen = client.log().len();
     operator.does(&["kick", "alice", "--reason", "mind the rules"])?;
